@@ -52,6 +52,7 @@ func parseCompact(data []byte) (Object, error) {
 		return Object{}, err
 	}
 	var o Object
+	var places map[string]int // of a large object, so that it is not searched for each member
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadToken()
 		if err != nil {
@@ -64,11 +65,25 @@ func parseCompact(data []byte) (Object, error) {
 		}
 		// One colon stands between the name and the value of compact JSON.
 		value := Value(data[end+1 : dec.InputOffset() : dec.InputOffset()])
-		if i := o.index(key); i >= 0 {
+		i := -1
+		if places == nil {
+			i = o.index(key)
+		} else if at, ok := places[key]; ok {
+			i = at
+		}
+		if i >= 0 {
 			o.members[i].Value = value
 			continue
 		}
 		o.members = append(o.members, Member{key, value})
+		if places == nil && len(o.members) == 64 {
+			places = make(map[string]int, 128)
+			for i, m := range o.members {
+				places[m.Name] = i
+			}
+		} else if places != nil {
+			places[key] = len(o.members) - 1
+		}
 	}
 	return o, nil
 }

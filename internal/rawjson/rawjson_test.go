@@ -1,6 +1,7 @@
 package rawjson
 
 import (
+	"fmt"
 	"testing"
 )
 
@@ -41,6 +42,25 @@ func TestObjectSetKeepsPlaces(t *testing.T) {
 	}
 	if got := string(o.JSON()); got != `{"a":3,"b":2}` {
 		t.Errorf("original = %s, a repeated name must keep its place and take the last value", got)
+	}
+}
+
+func TestLargeObjectKeepsOrderAndLastDuplicate(t *testing.T) {
+	text, want := []byte{'{'}, []byte{'{'}
+	for i := range 300 {
+		text = fmt.Appendf(text, `"k%d":%d,`, i, i)
+		want = fmt.Appendf(want, `"k%d":%d,`, i, i+1000*(i%2))
+	}
+	for i := 1; i < 300; i += 2 {
+		text = fmt.Appendf(text, `"k%d":%d,`, i, i+1000)
+	}
+	text[len(text)-1], want[len(want)-1] = '}', '}'
+	o, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(o.JSON()); got != string(want) {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
