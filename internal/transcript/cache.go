@@ -1,0 +1,118 @@
+package transcript
+
+import (
+	"container/list"
+	"io/fs"
+	"os"
+	"sync"
+)
+
+// cache remembers what is known of files, as long as size, modification time
+// and identity stay: the least recently used ones go first. It is bounded by
+// the number of files and by the number of indexed lines.
+type cache struct {
+	maxFiles, maxLines int
+
+	mu    sync.Mutex // guards the rest
+	files map[string]*list.Element
+	order *list.List // of *cached, most recently used first
+	lines int
+}
+
+type cached struct {
+	key    string
+	info   fs.FileInfo
+	index  *index
+	titles *titles
+}
+
+func newCache(maxFiles, maxLines int) *cache {
+	return &cache{maxFiles: maxFiles, maxLines: maxLines, files: map[string]*list.Element{}, order: list.New()}
+}
+
+// unchanged reports whether two looks at a path saw the same content.
+func unchanged(a, b fs.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+}
+
+// entry is what is known of the file, if it is still the one described by
+// info. The caller holds mu.
+func (c *cache) entry(key string, info fs.FileInfo) *cached {
+	el := c.files[key]
+	if el == nil {
+		return nil
+	}
+	e := el.Value.(*cached)
+	if !unchanged(e.info, info) {
+		return nil
+	}
+	c.order.MoveToFront(el)
+	return e
+}
+
+func (c *cache) index(key string, info fs.FileInfo) *index {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entry(key, info); e != nil {
+		return e.index
+	}
+	return nil
+}
+
+func (c *cache) titles(key string, info fs.FileInfo) *titles {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entry(key, info); e != nil {
+		return e.titles
+	}
+	return nil
+}
+
+func (c *cache) putIndex(key string, info fs.FileInfo, ix *index) {
+	c.put(key, info, func(e *cached) { e.index = ix })
+}
+
+func (c *cache) putTitles(key string, info fs.FileInfo, t *titles) {
+	c.put(key, info, func(e *cached) { e.titles = t })
+}
+
+func (c *cache) put(key string, info fs.FileInfo, set func(*cached)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entry(key, info)
+	if e == nil {
+		c.remove(c.files[key])
+		e = &cached{key: key, info: info}
+		c.files[key] = c.order.PushFront(e)
+	}
+	c.lines -= e.weight()
+	set(e)
+	c.lines += e.weight()
+	// The file just put stays, however long it is.
+	for c.order.Len() > 1 && (c.order.Len() > c.maxFiles || c.lines > c.maxLines) {
+		c.remove(c.order.Back())
+	}
+}
+
+// drop forgets a file.
+func (c *cache) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remove(c.files[key])
+}
+
+func (c *cache) remove(el *list.Element) {
+	if el == nil {
+		return
+	}
+	e := c.order.Remove(el).(*cached)
+	delete(c.files, e.key)
+	c.lines -= e.weight()
+}
+
+func (e *cached) weight() int {
+	if e.index == nil {
+		return 0
+	}
+	return len(e.index.lines)
+}

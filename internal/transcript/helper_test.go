@@ -1,0 +1,137 @@
+package transcript
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/parleyd/parley/internal/rawjson"
+)
+
+// fixture is a library over an empty state directory.
+type fixture struct {
+	*Library
+	state, dir string
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	state, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{state: state, dir: filepath.Join(state, "agents", "main", "sessions")}
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f.Library = New(Options{StateDir: state, Home: filepath.Join(state, "home")})
+	return f
+}
+
+func (f *fixture) ref(id string) Ref { return Ref{Dir: f.dir, Agent: "main", SessionID: id} }
+
+func (f *fixture) path(id string) string { return filepath.Join(f.dir, id+".jsonl") }
+
+func (f *fixture) write(t testing.TB, name string, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(f.dir, name)
+	if filepath.IsAbs(name) {
+		path = name
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(joinLines(lines...)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// joinLines ends each line with a newline; "\\" at the end of a line means
+// that it is torn.
+func joinLines(lines ...string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		if s, torn := strings.CutSuffix(line, `\`); torn {
+			b.WriteString(s)
+			continue
+		}
+		b.WriteString(line)
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func (f *fixture) read(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (f *fixture) ls(t testing.TB) []string {
+	t.Helper()
+	files, err := os.ReadDir(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range files {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// messages are the raw texts of all messages.
+func (f *fixture) messages(t testing.TB, r Ref, last int) []string {
+	t.Helper()
+	list, err := f.Messages(r, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []string{}
+	for _, m := range list {
+		out = append(out, string(m.Raw))
+	}
+	return out
+}
+
+// sound fails the test when a transcript breaks an invariant.
+func sound(t testing.TB, path string) {
+	t.Helper()
+	faults, err := VerifyFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range faults {
+		t.Errorf("%s: %s", filepath.Base(path), fault)
+	}
+}
+
+func messageLine(role, text string) Line {
+	var m, fields rawjson.Object
+	m.Put("role", role)
+	m.Put("content", text)
+	fields.Set("message", m.JSON())
+	return Line{Type: "message", Fields: fields}
+}
+
+const testHeader = `{"type":"session","version":3,"id":"s","timestamp":"2026-01-05T10:00:00.000Z","cwd":"/w"}`
+
+func testMessage(id, parent, role, text string) string {
+	var o, m rawjson.Object
+	o.Put("type", "message")
+	o.Put("id", id)
+	o.Set("parentId", rawjson.Value("null"))
+	if parent != "" {
+		o.Put("parentId", parent)
+	}
+	o.Put("timestamp", "2026-01-05T10:00:01.000Z")
+	m.Put("role", role)
+	m.Put("content", text)
+	o.Set("message", m.JSON())
+	return string(o.JSON())
+}

@@ -1,0 +1,159 @@
+// Package transcript owns the transcript files of all sessions: it alone opens
+// them. A transcript is JSONL: a header line, then one JSON object per line,
+// each naming the one before it as its parent (see doc/disk.md, Transcripts).
+//
+// Guarantees:
+//   - A line is on disk when Append returns. A failed append leaves the file
+//     as it was; a line torn by a crash costs itself only.
+//   - One writer per file in this process; readers never wait for one, except
+//     to avoid scanning a file that is just being extended.
+//   - Lines leave as they came: number spelling, escapes, member order and
+//     unknown members survive every rewrite.
+//   - Every path comes from pure rules (candidates) and is opened through an
+//     os.Root, so that no entry and no symbolic link leads outside the
+//     sessions directories.
+//   - Reading costs what is read: an index per file, built by one streaming
+//     scan and extended by each append, tells where the messages lie.
+//
+// It leaves to others which session a transcript belongs to (package
+// sessions) and what a message means to a model (package runs).
+package transcript
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+)
+
+// ErrNotFound is returned where a transcript must exist and does not.
+var ErrNotFound = errors.New("no transcript")
+
+// ErrBadID is returned when a session id cannot name a file. Its text is a
+// client's text, hence the capital letter.
+var ErrBadID = errors.New("Invalid session ID")
+
+// Options says where transcripts may lie and who hears of oddities.
+type Options struct {
+	StateDir string // the state directory; transcripts of agents lie below it
+	Home     string // the user's home directory, for the legacy place; may be empty
+	Log      *slog.Logger
+}
+
+// Ref names the transcript of a session by what its entry says.
+type Ref struct {
+	Dir         string // directory of the store file
+	Agent       string // agent of the session, for the default place
+	SessionID   string
+	SessionFile string // as in the entry; may be empty
+}
+
+// Library reads and writes transcripts. It is safe for concurrent use.
+type Library struct {
+	paths  paths
+	log    *slog.Logger
+	locks  locks
+	cache  *cache
+	read   atomic.Int64 // bytes read from transcripts since start
+	faults faults
+}
+
+// faults are places where tests make the disk fail.
+type faults struct {
+	write func(f *os.File, b []byte) (int, error)
+	step  func(name string) error
+}
+
+// New makes a Library. It touches no file.
+func New(o Options) *Library {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Library{
+		paths: paths{stateDir: o.StateDir, home: o.Home},
+		log:   log,
+		cache: newCache(5000, 2_000_000),
+		faults: faults{
+			write: func(f *os.File, b []byte) (int, error) { return f.Write(b) },
+			step:  func(string) error { return nil },
+		},
+	}
+}
+
+// BytesRead is how much has been read from transcripts since start.
+func (l *Library) BytesRead() int64 { return l.read.Load() }
+
+// Locate is the path of the transcript that readers use: the first candidate
+// that exists. It is ErrNotFound when none does.
+func (l *Library) Locate(r Ref) (string, error) {
+	p, err := l.existing(r)
+	return p.path(), err
+}
+
+// File is the path that a writer uses, whether the file exists or not.
+func (l *Library) File(r Ref) (string, error) {
+	p, err := l.target(r)
+	return p.path(), err
+}
+
+// existing is the place of the first candidate that exists.
+func (l *Library) existing(r Ref) (place, error) {
+	bases := l.paths.bases(r)
+	for _, path := range l.paths.candidates(r) {
+		p, ok, err := resolve(path, bases)
+		if err != nil {
+			return place{}, fmt.Errorf("look for transcript %s: %w", path, err)
+		}
+		if ok {
+			return p, nil
+		}
+	}
+	return place{}, ErrNotFound
+}
+
+// target is where a writer writes: the file that readers use, else the first
+// candidate.
+func (l *Library) target(r Ref) (place, error) {
+	p, err := l.existing(r)
+	if !errors.Is(err, ErrNotFound) {
+		return p, err
+	}
+	for _, path := range l.paths.candidates(r) {
+		for _, b := range l.paths.bases(r) {
+			if rel, ok := inside(b.path, path); ok {
+				return place{base: b.path, name: rel}, nil
+			}
+		}
+	}
+	return place{}, fmt.Errorf("%w: %s", ErrBadID, r.SessionID)
+}
+
+// index is the index of the file, from the cache or by a scan. The source may
+// come to stand for a newer file.
+func (l *Library) index(s *source) (*index, error) {
+	if ix := l.cache.index(s.key, s.info); ix != nil {
+		return ix, nil
+	}
+	// Whoever holds the lock may be extending the file and its index: waiting
+	// is cheaper than scanning, and two readers share one scan.
+	defer l.locks.lock(s.key)()
+	if err := s.reopen(); err != nil {
+		return nil, err
+	}
+	return l.indexLocked(s)
+}
+
+// indexLocked is index for a caller that holds the file's lock.
+func (l *Library) indexLocked(s *source) (*index, error) {
+	if ix := l.cache.index(s.key, s.info); ix != nil {
+		return ix, nil
+	}
+	ix, err := scan(s, s.info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("read transcript %s: %w", s.place.path(), err)
+	}
+	l.cache.putIndex(s.key, s.info, ix)
+	return ix, nil
+}

@@ -1,0 +1,112 @@
+package transcript
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/parleyd/parley/internal/rawjson"
+)
+
+// Message is one message of a transcript as clients see it.
+type Message struct {
+	ID  string // of the line; empty when it has none
+	Seq int    // its number among the messages of the file, from 1
+	Raw rawjson.Value
+}
+
+// Count is the number of messages, 0 when there is no file.
+func (l *Library) Count(r Ref) (int, error) {
+	ix, err := l.facts(r)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return ix.listed, nil
+}
+
+// Messages is the last so many messages, all of them when last is 0, none
+// when there is no file. It reads only what it returns.
+func (l *Library) Messages(r Ref, last int) ([]Message, error) {
+	s, err := l.open(r)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	ix, err := l.index(s)
+	if err != nil {
+		return nil, err
+	}
+	n := ix.listed
+	if last > 0 {
+		n = min(n, last)
+	}
+	out := make([]Message, 0, n)
+	seq := ix.listed
+	for _, sp := range slices.Backward(ix.lines) {
+		if len(out) == n {
+			break
+		}
+		if !sp.listed {
+			continue
+		}
+		line, err := s.section(sp.off, int64(sp.n))
+		if err != nil {
+			return nil, err
+		}
+		if m, ok := present(readable(line), seq); ok {
+			out = append(out, m)
+		}
+		seq--
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+// LastModel is the model of the last snapshot that a run wrote; any is false
+// when no run has written to the file yet.
+func (l *Library) LastModel(r Ref) (provider, api, model string, any bool) {
+	ix := l.look(r)
+	if ix == nil {
+		return "", "", "", false
+	}
+	return ix.lastRun.provider, ix.lastRun.api, ix.lastRun.model, ix.lastRun.any
+}
+
+// HasIdempotency reports whether a message with this idempotency key is in the
+// transcript.
+func (l *Library) HasIdempotency(r Ref, key string) bool {
+	ix := l.look(r)
+	return ix != nil && slices.Contains(ix.keys, hashKey(key))
+}
+
+// look is the index of a transcript, nil when there is none or it cannot be
+// read.
+func (l *Library) look(r Ref) *index {
+	ix, err := l.facts(r)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		l.log.Warn("transcript cannot be read", "session", r.SessionID, "err", err)
+	}
+	return ix
+}
+
+// facts is the index of a transcript; a known file is not even opened.
+func (l *Library) facts(r Ref) (*index, error) {
+	p, err := l.existing(r)
+	if err != nil {
+		return nil, err
+	}
+	if ix := l.cache.index(p.key(), p.info); ix != nil {
+		return ix, nil
+	}
+	s, err := l.openAt(p)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return l.index(s)
+}
