@@ -1,0 +1,175 @@
+package sessions
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/parleyd/parley/internal/rawjson"
+)
+
+// storeModel is what a store is, told simply: keys in order, and their labels.
+type storeModel struct {
+	keys   []string
+	labels map[string]string
+}
+
+func (m *storeModel) clone() *storeModel {
+	c := &storeModel{keys: slices.Clone(m.keys), labels: map[string]string{}}
+	for k, v := range m.labels {
+		c.labels[k] = v
+	}
+	return c
+}
+
+func (m *storeModel) put(key, label string) {
+	if _, ok := m.labels[key]; !ok {
+		m.keys = append(m.keys, key)
+	}
+	m.labels[key] = label
+}
+
+func (m *storeModel) remove(key string) {
+	delete(m.labels, key)
+	m.keys = slices.DeleteFunc(m.keys, func(k string) bool { return k == key })
+}
+
+// TestStoreIsLikeItsModel holds random changes, refusals, outside edits and
+// reopenings against the model; every time memory, disk and model must agree.
+func TestStoreIsLikeItsModel(t *testing.T) {
+	c := configured(t, `{}`)
+	key := rapid.SampledFrom([]string{"agent:main:a", "agent:main:A", "a", "agent:main:b", "agent:ops:c", "global"})
+	label := rapid.StringMatching(`[a-c]{1,2}`)
+	rapid.Check(t, func(t *rapid.T) {
+		if err := os.RemoveAll(c.StateDir); err != nil {
+			t.Fatal(err)
+		}
+		m := &storeModel{labels: map[string]string{}}
+		st := openStore(c.StateDir+"/s/sessions.json", "main", Keys{DefaultAgent: "main"}, Options{Config: c})
+		defer func() { _ = st.close() }()
+		change := func(t *rapid.T, refuse bool) {
+			staged := m.clone()
+			refusal := errors.New("refused")
+			ops := rapid.SliceOfN(rapid.IntRange(0, 2), 1, 4).Draw(t, "ops")
+			err := st.Update(t.Context(), func(tx *Tx) error {
+				for _, op := range ops {
+					k := key.Draw(t, "key")
+					switch op {
+					case 0:
+						l := label.Draw(t, "label")
+						tx.Put(k, NewEntry(rawjson.NewObject(rawjson.Member{Name: "label", Value: rawjson.MustMarshal(l)})))
+						staged.put(k, l)
+					case 1:
+						tx.Delete(k)
+						staged.remove(k)
+					case 2:
+						claim(tx, staged, (Keys{DefaultAgent: "main"}).Canonical(k))
+					}
+				}
+				if refuse {
+					return refusal
+				}
+				return nil
+			})
+			if refuse != errors.Is(err, refusal) || err != nil && !refuse {
+				t.Fatalf("update: %v", err)
+			}
+			if !refuse {
+				m = staged
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"update": func(t *rapid.T) { change(t, false) },
+			"refuse": func(t *rapid.T) { change(t, true) },
+			"edit outside": func(t *rapid.T) {
+				k, l := key.Draw(t, "key"), label.Draw(t, "label")
+				m = &storeModel{labels: map[string]string{}}
+				m.put(k, l)
+				if err := os.MkdirAll(st.Dir(), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				// By rename, like every careful program: an edit in place within one
+				// tick of the file system's clock cannot be told from none.
+				tmp := st.Path() + ".edit"
+				if err := os.WriteFile(tmp, fmt.Appendf(nil, `{%q:{"label":%q}}`, k, l), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Rename(tmp, st.Path()); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"reopen": func(t *rapid.T) {
+				if err := st.close(); err != nil {
+					t.Fatal(err)
+				}
+				st = openStore(st.path, "main", st.keys, Options{Config: c})
+			},
+			"": func(t *rapid.T) { compare(t, st, m) },
+		})
+	})
+}
+
+// claim is Tx.Claim on both sides. No entry has a time, so the canonical
+// spelling wins, else the first in the file.
+func claim(tx *Tx, m *storeModel, target string) {
+	tx.Claim(target)
+	best, others := "", []string{}
+	for _, k := range m.keys {
+		if stored(k, "main") == target {
+			if best == "" || k == target {
+				best = k
+			}
+			others = append(others, k)
+		}
+	}
+	if best == "" {
+		return
+	}
+	l := m.labels[best]
+	for _, k := range others {
+		if k != target {
+			m.remove(k)
+		}
+	}
+	m.put(target, l)
+}
+
+func compare(t *rapid.T, st *Store, m *storeModel) {
+	disk := map[string]struct {
+		Label string `json:"label"`
+	}{}
+	data, err := os.ReadFile(st.Path())
+	if err == nil {
+		err = json.Unmarshal(data, &disk)
+	}
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	if got := keysOf(st); !slices.Equal(got, append([]string{}, m.keys...)) {
+		t.Fatalf("memory has %v, the model %v", got, m.keys)
+	}
+	if len(disk) != len(m.labels) {
+		t.Fatalf("disk has %d entries, the model %d", len(disk), len(m.labels))
+	}
+	_ = st.View(func(v *Snapshot) error {
+		for k, l := range m.labels {
+			if e, ok := v.Get(k); !ok || e.Text("label") != l || disk[k].Label != l {
+				t.Fatalf("%s: memory %q, disk %q, model %q", k, e.Text("label"), disk[k].Label, l)
+			}
+			if taken := v.LabelTaken(l, k); taken != slices.ContainsFunc(m.keys, func(o string) bool { return o != k && m.labels[o] == l }) {
+				t.Fatalf("LabelTaken(%s, %s) = %v", l, k, taken)
+			}
+		}
+		for _, tree := range []int{v.byKey.Len(), v.byCanon.Len(), v.recent.Len(), v.byLabel.Len(), v.order.Len()} {
+			if tree != len(m.keys) {
+				t.Fatalf("an index holds %d of %d", tree, len(m.keys))
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,200 @@
+package sessions
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// maintained is a store under a maintenance configuration with files in its
+// directory, and the keys that were removed from it.
+func maintained(t *testing.T, maintenance, file string, others ...string) (st *Store, wait func() []string) {
+	t.Helper()
+	c := configured(t, `{session: {maintenance: `+maintenance+`}}`)
+	dir := filepath.Join(c.StateDir, "agents", "main", "sessions")
+	writeFile(t, filepath.Join(dir, "sessions.json"), file)
+	for _, name := range others {
+		writeFile(t, filepath.Join(dir, name), strings.Repeat("y", 1000))
+	}
+	var mu sync.Mutex
+	var gone []string
+	s := openTest(t, c, Options{
+		Removed: func(_ *Store, removed []Removed) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, r := range removed {
+				gone = append(gone, fmt.Sprintf("%s %v", r.Key, r.Discarded))
+			}
+		},
+		Protected: func(key string) bool { return key == "agent:main:busy" },
+	})
+	st, err := s.Store("agent:main:x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st, func() []string {
+		st.sweeper.close()
+		mu.Lock()
+		defer mu.Unlock()
+		return gone
+	}
+}
+
+func ago(d time.Duration) int64 { return time.Now().Add(-d).UnixMilli() }
+
+func TestEnforcePrunesAndCaps(t *testing.T) {
+	const day = 24 * time.Hour
+	st, wait := maintained(t, `{mode: "enforce", pruneAfter: "30d", maxEntries: 4, resetArchiveRetention: "2d"}`,
+		fmt.Sprintf(`{"agent:main:old":{"updatedAt":%d},"agent:main:main":{"updatedAt":%d},"agent:main:busy":{"updatedAt":1},
+			"agent:main:undated":{},"agent:main:c1":{"updatedAt":%d},"agent:main:c2":{"updatedAt":%[3]d}}`, ago(31*day), ago(90*day), ago(time.Hour)),
+		"x1.jsonl.deleted.2020-01-01T00-00-00.000Z", "x2.jsonl.deleted.2099-01-01T00-00-00.000Z", "x3.jsonl.reset.2020-01-01T00-00-00.000Z",
+		"x4.jsonl.reset.2099-01-01T00-00-00Z", "x5.jsonl.bak.2020-01-01T00-00-00.000Z", "x6.jsonl.deleted.garbage")
+	if err := set(t.Context(), st, "agent:main:new", entryOf(t, `{"label":"no time yet"}`)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"agent:main:old false", "agent:main:undated false", "agent:main:c2 false"}
+	got := wait()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("removed %v, want %v", got, want)
+	}
+	if got, want := keysOf(st), []string{"agent:main:main", "agent:main:busy", "agent:main:c1", "agent:main:new"}; !slices.Equal(got, want) {
+		t.Errorf("left %v, want %v", got, want)
+	}
+	wantFiles := []string{"sessions.json", "sessions.json.flock", "x2.jsonl.deleted.2099-01-01T00-00-00.000Z", "x4.jsonl.reset.2099-01-01T00-00-00Z",
+		"x5.jsonl.bak.2020-01-01T00-00-00.000Z", "x6.jsonl.deleted.garbage"}
+	if got := names(t, st); !slices.Equal(got, wantFiles) {
+		t.Errorf("files %v, want %v", got, wantFiles)
+	}
+}
+
+func TestWarnRemovesNothing(t *testing.T) {
+	st, wait := maintained(t, `{pruneAfter: "1h", maxEntries: 1, maxDiskBytes: 100, rotateBytes: 10}`,
+		`{"agent:main:a":{"updatedAt":1},"agent:main:b":{"updatedAt":2}}`, "orphan.jsonl", "x1.jsonl.deleted.2020-01-01T00-00-00.000Z")
+	if err := set(t.Context(), st, "agent:main:a", entryOf(t, `{"updatedAt":3}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := wait(); len(got) != 0 || len(keysOf(st)) != 2 {
+		t.Errorf("removed %v", got)
+	}
+	if got := names(t, st); len(got) != 4 {
+		t.Errorf("files %v", got)
+	}
+}
+
+func TestDiskBudget(t *testing.T) {
+	file := `{`
+	var files []string
+	for i := range 5 {
+		file += fmt.Sprintf(`"agent:main:k%d":{"sessionId":"s%d","updatedAt":%d},`, i, i, 100-i)
+		files = append(files, fmt.Sprintf("s%d.jsonl", i))
+	}
+	file = strings.TrimSuffix(file, ",") + `,"agent:main:shared":{"sessionId":"s4","updatedAt":500}}`
+	st, wait := maintained(t, `{mode: "enforce", maxEntries: 100, pruneAfter: "36500d", maxDiskBytes: "5kb"}`, file,
+		append(files, "orphan.jsonl", "s9.jsonl.bak.2026-01-01T00-00-00.000Z", "other.txt")...)
+	if err := set(t.Context(), st, "agent:main:k0", entryOf(t, `{"sessionId":"s0","updatedAt":200}`)); err != nil {
+		t.Fatal(err)
+	}
+	// k4 goes first but its transcript is shared; then k3, k2 and k1 with theirs.
+	if got, want := wait(), []string{"agent:main:k4 true", "agent:main:k3 true", "agent:main:k2 true", "agent:main:k1 true"}; !slices.Equal(got, want) {
+		t.Errorf("removed %v, want %v", got, want)
+	}
+	if got, want := names(t, st), []string{"other.txt", "s0.jsonl", "s4.jsonl", "sessions.json", "sessions.json.flock"}; !slices.Equal(got, want) {
+		t.Errorf("files %v, want %v", got, want)
+	}
+}
+
+func TestRotateKeepsTheStoreInPlace(t *testing.T) {
+	st, wait := maintained(t, `{mode: "enforce", rotateBytes: 10, pruneAfter: "36500d"}`, `{"agent:main:a":{"updatedAt":5}}`,
+		"sessions.json.bak.1", "sessions.json.bak.2", "sessions.json.bak.3")
+	before := readFile(t, st.Path())
+	for i := range 2 { // the second change comes within the hour and rotates nothing
+		if err := set(t.Context(), st, "agent:main:b", entryOf(t, fmt.Sprintf(`{"updatedAt":%d}`, i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait()
+	var backups []string
+	for _, n := range names(t, st) {
+		if strings.HasPrefix(n, "sessions.json.bak.") {
+			backups = append(backups, n)
+		}
+	}
+	if len(backups) != 3 || !slices.Equal(backups[1:], []string{"sessions.json.bak.2", "sessions.json.bak.3"}) {
+		t.Fatalf("backups %v, want one new one and the newest two of the old", backups)
+	}
+	if got := readFile(t, filepath.Join(st.Dir(), backups[0])); len(backups[0]) < 25 || got != before {
+		t.Errorf("backup %s holds %s, want %s", backups[0], got, before)
+	}
+	if got := keysOf(st); !slices.Equal(got, []string{"agent:main:a", "agent:main:b"}) {
+		t.Errorf("store %v", got)
+	}
+}
+
+func TestArchiveName(t *testing.T) {
+	for _, tt := range []struct{ name, reason string }{
+		{"a.jsonl.deleted.2020-01-01T00-00-00.000Z", "deleted"}, {"a.jsonl.reset.2020-01-01T00-00-00Z", "reset"},
+		{"a.deleted.2020-01-01T00-00-00.000Z.bak.2021-01-01T00-00-00.000Z", "bak"},
+		{"a.jsonl", ""}, {"a.jsonl.deleted.garbage", ""}, {"a.jsonl.bak-1-2", ""}, {".deleted.2020-13-01T00-00-00.000Z", ""}, {"x.deleted.2020-13-01T00-00-00.000Z", ""},
+	} {
+		reason, _, ok := archiveName(tt.name)
+		if !ok {
+			reason = ""
+		}
+		if reason != tt.reason {
+			t.Errorf("%s: %q, want %q", tt.name, reason, tt.reason)
+		}
+	}
+}
+
+func TestStale(t *testing.T) {
+	now := time.Now()
+	self := int64(os.Getpid())
+	start, known := startTime(self)
+	iso := func(age time.Duration) string { return now.Add(-age).UTC().Format("2006-01-02T15:04:05.000Z") }
+	for _, tt := range []struct {
+		name     string
+		owner    lockOwner
+		readable bool
+		age      time.Duration
+		want     bool
+		linux    bool
+	}{
+		{name: "unreadable, fresh", age: time.Second},
+		{name: "unreadable, old", age: time.Minute, want: true},
+		{name: "no pid, old", readable: true, age: time.Minute, want: true},
+		{name: "dead", owner: lockOwner{PID: 1 << 22, CreatedAt: iso(0)}, readable: true, want: true},
+		{name: "recycled", owner: lockOwner{PID: self, CreatedAt: iso(0), StartTime: start + 1}, readable: true, want: true, linux: true},
+		{name: "alive, known", owner: lockOwner{PID: self, CreatedAt: iso(time.Minute), StartTime: start}, readable: true, linux: true},
+		{name: "alive, stuck", owner: lockOwner{PID: self, CreatedAt: iso(6 * time.Minute), StartTime: start}, readable: true, want: true, linux: true},
+		{name: "ours, not by us", owner: lockOwner{PID: self, CreatedAt: iso(0)}, readable: true, want: true, linux: true},
+		{name: "another, fresh", owner: lockOwner{PID: int64(os.Getppid()), CreatedAt: iso(time.Second)}, readable: true},
+		{name: "another, old", owner: lockOwner{PID: int64(os.Getppid()), CreatedAt: iso(time.Minute)}, readable: true, want: true},
+		{name: "no time, fresh", owner: lockOwner{PID: int64(os.Getppid())}, readable: true, age: time.Second},
+		{name: "no time, old", owner: lockOwner{PID: int64(os.Getppid())}, readable: true, age: time.Minute, want: true},
+	} {
+		if tt.linux && !known {
+			continue
+		}
+		if got := stale(tt.owner, tt.readable, now.Add(-tt.age), now); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestLockOfADeadProcessIsTaken(t *testing.T) {
+	st := openOne(t, "")
+	writeFile(t, st.Path()+".lock", fmt.Sprintf(`{"pid": %d, "createdAt": %q}`, 1<<22, time.Now().UTC().Format(time.RFC3339)))
+	if err := set(t.Context(), st, "a", entryOf(t, `{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, st); !slices.Equal(got, []string{"sessions.json", "sessions.json.flock"}) {
+		t.Errorf("files %v: the lock must be gone", got)
+	}
+}

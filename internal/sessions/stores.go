@@ -1,0 +1,217 @@
+package sessions
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/parleyd/parley/internal/atomicfile"
+	"github.com/parleyd/parley/internal/config"
+)
+
+// agentPlaceholder is replaced by the agent id in a template of session.store.
+const agentPlaceholder = "{agentId}"
+
+// Stores are all session stores of one configuration: one fixed file, or one
+// file per agent. All methods may be called concurrently.
+type Stores struct {
+	o    Options
+	keys Keys
+
+	mu     sync.Mutex // guards open
+	open   map[string]*Store
+	merged atomic.Pointer[Combined]
+}
+
+// Options configure OpenStores.
+type Options struct {
+	Config *config.Config
+	// Log is optional.
+	Log *slog.Logger
+	// Removed is told what maintenance took out of a store, after the change
+	// is durable, on a goroutine of its own; Close waits for it. It is optional
+	// and must not call Update of the same store.
+	Removed func(st *Store, removed []Removed)
+	// Protected reports that maintenance must keep a session, for example
+	// because it has a run. The key is canonical. It is optional.
+	Protected func(key string) bool
+}
+
+// OpenStores gives access to the stores. It removes temporary files that a
+// crash left behind and changes nothing else.
+func OpenStores(o Options) (*Stores, error) {
+	if o.Config == nil {
+		return nil, errors.New("open session stores: no configuration")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Stores{
+		o:    o,
+		keys: Keys{DefaultAgent: o.Config.DefaultAgent(), Global: o.Config.Session.Global},
+		open: map[string]*Store{},
+	}
+	for _, st := range s.known() {
+		if err := atomicfile.RemoveLeftovers(st.path, leftoverAge); err != nil {
+			o.Log.Warn("temporary files cannot be removed", "path", st.path, "err", err)
+		}
+	}
+	return s, nil
+}
+
+// Close waits for background work and gives up the ownership of all files.
+func (s *Stores) Close() error {
+	s.mu.Lock()
+	stores := slices.Collect(maps.Values(s.open))
+	s.mu.Unlock() // background work still looks things up
+	var faults []error
+	for _, st := range stores {
+		faults = append(faults, st.close())
+	}
+	return errors.Join(faults...)
+}
+
+// All are the stores of the combined view, whether their files exist or not.
+func (s *Stores) All() []*Store { return s.known() }
+
+// Keys is the key grammar of the configuration.
+func (s *Stores) Keys() Keys { return s.keys }
+
+// Path is where the stores lie, as sessions.list tells it: the fixed file, the
+// template as configured, or "(multiple)".
+func (s *Stores) Path() string {
+	switch {
+	case s.o.Config.Session.Store == "":
+		return "(multiple)"
+	case s.template():
+		return s.o.Config.Session.Store
+	}
+	return s.path("")
+}
+
+func (s *Stores) template() bool { return strings.Contains(s.o.Config.Session.Store, agentPlaceholder) }
+
+func (s *Stores) fixed() bool { return s.o.Config.Session.Store != "" && !s.template() }
+
+// path is the configured path of an agent's store.
+func (s *Stores) path(agent string) string {
+	c := s.o.Config
+	if c.Session.Store == "" {
+		return s.usual(agent)
+	}
+	path := strings.ReplaceAll(c.Session.Store, agentPlaceholder, agent)
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		path = c.Home + path[1:]
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return path
+}
+
+// usual is an agent's store in the layout of the state directory.
+func (s *Stores) usual(dir string) string {
+	return filepath.Join(s.agentsRoot(), dir, "sessions", "sessions.json")
+}
+
+func (s *Stores) agentsRoot() string { return filepath.Join(s.o.Config.StateDir, "agents") }
+
+// at is the one Store for a path.
+func (s *Stores) at(path, agent string) *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, ok := s.open[path]
+	if !ok {
+		st = openStore(path, agent, s.keys, s.o)
+		s.open[path] = st
+	}
+	return st
+}
+
+// Store is the store that a canonical key belongs to: where it is found if
+// several files may hold it, else where it would be written.
+func (s *Stores) Store(canonicalKey string) (*Store, error) {
+	if canonicalKey == "" {
+		return nil, errors.New("find session store: empty key")
+	}
+	candidates := s.candidates(s.keys.Agent(canonicalKey))
+	best := candidates[0]
+	if len(candidates) == 1 {
+		return best, nil
+	}
+	newest := -1.0
+	for _, st := range candidates {
+		if _, e, ok := st.snapshot().Find(canonicalKey); ok {
+			if at, _ := e.Number("updatedAt"); at >= newest {
+				best, newest = st, at
+			}
+		}
+	}
+	return best, nil
+}
+
+// candidates are the stores that an agent's sessions may lie in, the
+// configured one first.
+func (s *Stores) candidates(agent string) []*Store {
+	if s.fixed() {
+		return []*Store{s.at(s.path(""), s.keys.DefaultAgent)}
+	}
+	out := []*Store{s.at(s.path(agent), agent)}
+	if usual := s.usual(agent); s.template() && usual != out[0].path && regularInside(usual, s.agentsRoot()) {
+		out = append(out, s.at(usual, agent))
+	}
+	for _, f := range s.oddlyNamed() {
+		if f.agent == agent && f.path != out[0].path {
+			out = append(out, s.at(f.path, agent))
+		}
+	}
+	return out
+}
+
+// Found is a session that Lookup found.
+type Found struct {
+	// Key is canonical, StoredKey as it stands in the file.
+	Key, StoredKey string
+	Store          *Store
+	Entry          Entry
+}
+
+// Lookup finds the session that a key in any spelling means. When there is
+// none, Found still says which key and which store it would have.
+func (s *Stores) Lookup(key string) (Found, bool, error) {
+	f := Found{Key: s.keys.Canonical(key)}
+	st, err := s.Store(f.Key)
+	if err != nil {
+		return f, false, fmt.Errorf("look up session %q: %w", key, err)
+	}
+	f.Store = st
+	var ok bool
+	f.StoredKey, f.Entry, ok = st.snapshot().Find(f.Key)
+	return f, ok, nil
+}
+
+// regularInside reports whether path is a regular file, no symbolic link, that
+// really lies inside root.
+func regularInside(path, root string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	realRoot, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(realRoot, real)
+	return err == nil && filepath.IsLocal(rel)
+}

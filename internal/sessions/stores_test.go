@@ -1,0 +1,136 @@
+package sessions
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func combinedKeys(t *testing.T, s *Stores) []string {
+	t.Helper()
+	c, err := s.Combined()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for x := range c.Recent() {
+		out = append(out, fmt.Sprintf("%s=%s", x.Key, x.Entry.SessionID()))
+	}
+	return out
+}
+
+func TestCombinedOfManyAgents(t *testing.T) {
+	c := configured(t, `{}`)
+	agent := func(dir, text string) {
+		writeFile(t, filepath.Join(c.StateDir, "agents", dir, "sessions", "sessions.json"), text)
+	}
+	agent("main", `{"agent:main:main":{"sessionId":"1","updatedAt":50},"agent:ops:stray":{"sessionId":"2","updatedAt":40,"thinkingLevel":"low"},"n":null}`)
+	agent("ops", `{"agent:ops:stray":{"sessionId":"9","updatedAt":10,"model":"m2"},"Plain":{"sessionId":"4","updatedAt":30,"spawnedBy":"main"}}`)
+	agent("broken", `{not json`)
+	agent("list", `[]`)
+	agent("Big Name", `{"x":{"sessionId":"5","updatedAt":20}}`)
+	agent("Main", `{"y":{"sessionId":"6"}}`)
+	outside := filepath.Join(c.StateDir, "outside.json")
+	writeFile(t, outside, `{"z":{}}`)
+	if err := os.MkdirAll(filepath.Join(c.StateDir, "agents", "link", "sessions"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(c.StateDir, "agents", "link", "sessions", "sessions.json")); err != nil {
+		t.Fatal(err)
+	}
+	s := openTest(t, c, Options{})
+	want := []string{"agent:main:main=1", "agent:ops:stray=2", "agent:ops:plain=4", "agent:big-name:x=5"}
+	if got := combinedKeys(t, s); !slices.Equal(got, want) {
+		t.Errorf("combined %v, want %v", got, want)
+	}
+	all, _ := s.Combined()
+	stray, _ := all.Get("agent:ops:stray")
+	if got, want := string(stray.Entry.Raw()), `{"sessionId":"2","updatedAt":40,"model":"m2","thinkingLevel":"low"}`; got != want {
+		t.Errorf("merged %s, want %s", got, want)
+	}
+	plain, _ := all.Get("agent:ops:plain")
+	if got := plain.Entry.Text("spawnedBy"); got != "agent:ops:main" {
+		t.Errorf("spawnedBy %s", got)
+	}
+	if again, _ := s.Combined(); again != all {
+		t.Error("the view was made anew although nothing changed")
+	}
+	if s.Path() != "(multiple)" {
+		t.Errorf("path %s", s.Path())
+	}
+	// A session in an oddly named directory is changed where it lies.
+	f, ok, err := s.Lookup("agent:big-name:x")
+	if err != nil || !ok || f.Store.Dir() != filepath.Join(c.StateDir, "agents", "Big Name", "sessions") {
+		t.Errorf("found %+v, %v, %v", f, ok, err)
+	}
+	// A single session is that of its agent's file alone.
+	if f, _, _ := s.Lookup("agent:ops:stray"); f.Entry.SessionID() != "9" {
+		t.Errorf("stray: %s", f.Entry.Raw())
+	}
+	if f, ok, _ := s.Lookup("agent:ops:PLAIN"); !ok || f.StoredKey != "Plain" {
+		t.Errorf("bare key: %+v", f)
+	}
+}
+
+func TestFixedFile(t *testing.T) {
+	c := configured(t, `{session: {store: "~/one.json"}}`)
+	writeFile(t, filepath.Join(c.Home, "one.json"), `{"bare":{"sessionId":"1"},"agent:ops:x":{"sessionId":"2"}}`)
+	writeFile(t, filepath.Join(c.StateDir, "agents", "ops", "sessions", "sessions.json"), `{"agent:ops:y":{"sessionId":"3"}}`)
+	s := openTest(t, c, Options{})
+	if got, want := combinedKeys(t, s), []string{"agent:main:bare=1", "agent:ops:x=2"}; !slices.Equal(got, want) {
+		t.Errorf("combined %v, want %v", got, want)
+	}
+	if got, want := s.Path(), filepath.Join(c.Home, "one.json"); got != want {
+		t.Errorf("path %s, want %s", got, want)
+	}
+	st, err := s.Store("agent:ops:x")
+	if err != nil || st.Path() != s.Path() || st.Agent() != "main" {
+		t.Errorf("store %v, %v", st.Path(), err)
+	}
+}
+
+func TestTemplate(t *testing.T) {
+	c := configured(t, `{session: {store: "~/stores/a-{agentId}/s.json"}, agents: {list: [{id: "main"}, {id: "ops"}]}}`)
+	writeFile(t, filepath.Join(c.Home, "stores", "a-main", "s.json"), `{"agent:main:main":{"sessionId":"1","updatedAt":4}}`)
+	writeFile(t, filepath.Join(c.Home, "stores", "a-ghost", "s.json"), `{"g":{"sessionId":"2","updatedAt":3}}`)
+	writeFile(t, filepath.Join(c.StateDir, "agents", "disk", "sessions", "sessions.json"), `{"agent:disk:x":{"sessionId":"3","updatedAt":2}}`)
+	s := openTest(t, c, Options{})
+	// Agents that only the disk knows are listed, be it by the template.
+	if got, want := combinedKeys(t, s), []string{"agent:main:main=1", "agent:ghost:g=2", "agent:disk:x=3"}; !slices.Equal(got, want) {
+		t.Errorf("combined %v, want %v", got, want)
+	}
+	if got, want := s.Path(), "~/stores/a-{agentId}/s.json"; got != want {
+		t.Errorf("path %s, want %s", got, want)
+	}
+	for key, want := range map[string]string{
+		"agent:disk:x":   filepath.Join(c.StateDir, "agents", "disk", "sessions", "sessions.json"),
+		"agent:disk:new": filepath.Join(c.Home, "stores", "a-disk", "s.json"),
+		"agent:ops:new":  filepath.Join(c.Home, "stores", "a-ops", "s.json"),
+	} {
+		st, err := s.Store(key)
+		if err != nil || st.Path() != want {
+			t.Errorf("%s lies in %s, %v; want %s", key, st.Path(), err, want)
+		}
+	}
+}
+
+func TestChildren(t *testing.T) {
+	c := configured(t, `{}`)
+	agent := func(dir, text string) {
+		writeFile(t, filepath.Join(c.StateDir, "agents", dir, "sessions", "sessions.json"), text)
+	}
+	agent("main", `{"agent:main:main":{"updatedAt":1,"spawnedBy":"main"},"agent:main:c2":{"spawnedBy":" main "},"agent:main:c3":{"spawnedBy":"AGENT:Main:Main","parentSessionKey":"agent:main:main"},
+		"agent:main:d":{"parentSessionKey":"main"},"agent:main:e":{"parentSessionKey":" agent:main:main ","spawnedBy":"agent:main:c2"}}`)
+	agent("ops", `{"agent:ops:k":{"spawnedBy":"agent:main:main"},"agent:ops:j":{"spawnedBy":"main"}}`)
+	s := openTest(t, c, Options{})
+	want := []string{"agent:main:c2", "agent:main:c3", "agent:main:e", "agent:ops:k"}
+	if got := s.Children("agent:main:main"); !slices.Equal(got, want) {
+		t.Errorf("Stores.Children %v, want %v", got, want)
+	}
+	all, _ := s.Combined()
+	if got := all.Children("agent:main:main"); !slices.Equal(got, want) {
+		t.Errorf("Combined.Children %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,106 @@
+package sessions
+
+import (
+	"strings"
+
+	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/jstext"
+)
+
+// vocabulary maps the words that clients may say, in lower case, to what is
+// stored.
+type vocabulary map[string]string
+
+// words makes a vocabulary of "stored: word word …" lines; a stored word
+// stands for itself.
+func words(lines ...string) vocabulary {
+	v := vocabulary{}
+	for _, line := range lines {
+		canon, aliases, _ := strings.Cut(line, ":")
+		v[canon] = canon
+		for _, alias := range strings.Fields(aliases) {
+			v[alias] = canon
+		}
+	}
+	return v
+}
+
+func (v vocabulary) lookup(text string) (string, bool) {
+	w, ok := v[jstext.Lower(text)]
+	return w, ok
+}
+
+// thinkingWords are the levels that are plain words; see thinkingLevel.
+func thinkingWords() vocabulary {
+	return words(
+		"off",
+		"low: on enable enabled thinkhard think-hard think_hard",
+		"minimal: min think",
+		"medium: mid med thinkharder think-harder harder",
+		"high: ultra ultrathink thinkhardest highest max",
+		"adaptive: auto",
+	)
+}
+
+// thinkingLevel is the level that a text means. Spaces, "_" and "-" do not
+// count inside "adaptive", "auto", "xhigh" and "extrahigh".
+func thinkingLevel(text string) (string, bool) {
+	text = jstext.Lower(jstext.Trim(text))
+	dense := strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || jstext.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, text)
+	switch dense {
+	case "adaptive", "auto":
+		return "adaptive", true
+	case xhigh, "extrahigh":
+		return xhigh, true
+	}
+	return thinkingWords().lookup(text)
+}
+
+// thinkingHint names the levels that a model takes, for the refusal.
+func thinkingHint(m config.ModelRef) string {
+	switch {
+	case m.Provider == "zai":
+		return "off|on"
+	case config.XHigh(m):
+		return "off|minimal|low|medium|high|xhigh|adaptive"
+	}
+	return "off|minimal|low|medium|high|adaptive"
+}
+
+func verboseWords() vocabulary {
+	return words("off: false no 0", "on: minimal true yes 1", "full: all everything")
+}
+
+func reasoningWords() vocabulary {
+	return words(
+		"off: false no 0 hide hidden disable disabled",
+		"on: true yes 1 show visible enable enabled",
+		"stream: streaming draft live",
+	)
+}
+
+func elevatedWords() vocabulary {
+	return words(
+		"off: false no 0",
+		"on: true yes 1",
+		"ask: prompt approval approve",
+		"full: auto auto-approve autoapprove",
+	)
+}
+
+// NormalizeThinking is the thinking level that a word means.
+func NormalizeThinking(text string) (string, bool) { return thinkingLevel(text) }
+
+// NormalizeVerbose is the verbose level that a word means.
+func NormalizeVerbose(text string) (string, bool) { return verboseWords().lookup(text) }
+
+// NormalizeReasoning is the reasoning level that a word means.
+func NormalizeReasoning(text string) (string, bool) { return reasoningWords().lookup(text) }
+
+// NormalizeElevated is the elevated level that a word means.
+func NormalizeElevated(text string) (string, bool) { return elevatedWords().lookup(text) }
