@@ -1,0 +1,206 @@
+package runs
+
+import (
+	"strings"
+	"time"
+
+	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/model"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+const (
+	// chatInterval is the least time between two chat deltas of a run.
+	chatInterval = 150 * time.Millisecond
+	// silence is an answer that nobody is shown.
+	silence = "NO_REPLY"
+)
+
+// answer is what a model has said so far, as it was sent and as people see it:
+// without directive tags, trimmed, an unfinished tag held back. Each piece is
+// looked at once, however long the answer grows.
+type answer struct {
+	whole     strings.Builder // as sent
+	thinking  strings.Builder
+	signature string
+	id        string
+	stop      model.StopReason
+
+	clean    strings.Builder // without tags, up to what is held back
+	held     string          // as sent, from where a tag may begin
+	seen     string          // what the last piece showed
+	chatLen  int             // length of what the last chat delta showed
+	lastChat time.Time
+}
+
+// add takes in a piece of text.
+func (a *answer) add(text string) {
+	a.whole.WriteString(text)
+	a.held += text
+	n := settled(a.held)
+	a.clean.WriteString(transcript.StripTags(a.held[:n]))
+	a.held = a.held[n:]
+}
+
+// end takes in what was held back: no tag was finished.
+func (a *answer) end() {
+	a.clean.WriteString(transcript.StripTags(a.held))
+	a.held = ""
+}
+
+// settled is the length of the part of text in which no tag can begin that ends
+// behind it: up to the first "[[" that is not closed, or a "[" at the end.
+func settled(text string) int {
+	from := 0
+	for {
+		i := strings.Index(text[from:], "[[")
+		if i < 0 {
+			break
+		}
+		j := strings.Index(text[from+i+2:], "]]")
+		if j < 0 {
+			return from + i
+		}
+		from += i + 2 + j + 2
+	}
+	if strings.HasSuffix(text, "[") {
+		return len(text) - 1
+	}
+	return len(text)
+}
+
+// text is the answer so far as people see it.
+func (a *answer) text() string { return jstext.Trim(a.clean.String()) }
+
+// shown is text, or "" where it is or may become silence.
+func (a *answer) shown() string {
+	t := a.text()
+	if maySilence(t) {
+		return ""
+	}
+	return t
+}
+
+// final is the whole answer as people see it, "" for silence.
+func (a *answer) final() string {
+	t := a.text()
+	if t == silence {
+		return ""
+	}
+	return t
+}
+
+// maySilence reports whether an answer that begins with t may turn out to be
+// silent. (A proper prefix counts in any case, the whole only as written.)
+func maySilence(t string) bool {
+	if t == silence {
+		return true
+	}
+	return len(t) < len(silence) && strings.HasPrefix(silence, strings.ToUpper(t))
+}
+
+// piece is what text adds to what was seen, and whether a chat delta is due.
+// ok is false when there is nothing new to see.
+func (a *answer) piece(text string, now time.Time) (added string, chat, ok bool) {
+	if text == "" || text == a.seen {
+		return "", false, false
+	}
+	// The text only ever grows at its end; the check is for the case that a
+	// model sends something that breaks this.
+	added, grown := strings.CutPrefix(text, a.seen)
+	if !grown {
+		added = text
+	}
+	a.seen = text
+	if a.lastChat.IsZero() || now.Sub(a.lastChat) >= chatInterval {
+		a.lastChat, a.chatLen, chat = now, len(text), true
+	}
+	return added, chat, true
+}
+
+// hear takes in a piece of the answer and tells of it.
+func (r *run) hear(d model.Delta) {
+	v := &r.voice
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	a := &v.said
+	if d.ResponseID != "" {
+		a.id = d.ResponseID
+	}
+	if d.Stop != "" {
+		a.stop = d.Stop
+	}
+	if d.Thinking != "" {
+		a.thinking.WriteString(d.Thinking)
+		a.signature = d.Signature
+	}
+	if d.Text == "" || v.silenced {
+		return
+	}
+	a.add(d.Text)
+	r.tell(a.shown())
+}
+
+// hearEnd tells what was held back to the end.
+func (r *run) hearEnd() {
+	v := &r.voice
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.silenced {
+		return
+	}
+	v.said.end()
+	r.tell(v.said.final())
+}
+
+// tell reports that the answer reads text now. The caller holds the mutex.
+func (r *run) tell(text string) {
+	now := time.Now()
+	added, chat, ok := r.voice.said.piece(text, now)
+	if !ok {
+		return
+	}
+	r.voice.seq++
+	r.e.o.Observer.Said(Piece{
+		RunID: r.turn.RunID, Key: r.turn.Key, Seq: r.voice.seq, At: now.UnixMilli(),
+		Text: text, Added: added, Chat: chat,
+	})
+}
+
+// reportStarted tells that the model is asked now.
+func (r *run) reportStarted() {
+	v := &r.voice
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.silenced {
+		return
+	}
+	v.seq++
+	r.e.o.Observer.Started(Start{RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq, At: r.startedAt})
+}
+
+// reportAborted silences the run and tells that it was ended from outside.
+func (r *run) reportAborted() {
+	v := &r.voice
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.silenced = true
+	r.e.o.Observer.Aborted(Abortion{
+		RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq + 1, At: nowMs(),
+		Reason: reason(r.why), Text: v.said.shown(),
+	})
+	close(r.told)
+}
+
+// reportEnd tells the end of the run.
+func (r *run) reportEnd(status Status, shownError, text string) {
+	v := &r.voice
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.seq++
+	r.e.o.Observer.Finished(End{
+		RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq, Status: status,
+		StartedAt: r.startedAt, EndedAt: r.endedAt,
+		Error: shownError, Text: text, Behind: len(text) > v.said.chatLen,
+	})
+}

@@ -1,0 +1,266 @@
+package runs
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/model"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+const testKey = "agent:main:t"
+
+// bench is an engine on a state directory of its own, with a model that
+// follows the directives of model.Echo, panics at "[[panic]]", and fails twice
+// as "[[think]]" asks.
+type bench struct {
+	*Engine
+	t      *testing.T
+	state  string
+	stores *sessions.Stores
+	lib    *transcript.Library
+	heard  *diary
+}
+
+// newBench starts an engine on the state directory, or a new one for "".
+func newBench(t *testing.T, state, settings string) *bench {
+	t.Helper()
+	if state == "" {
+		state = t.TempDir()
+	}
+	if settings == "" {
+		settings = "{}"
+	}
+	cfg, _, err := config.Parse(settings, config.Options{StateDir: state, HomeDir: state, WorkDir: state})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	b := &bench{t: t, state: state, heard: &diary{}}
+	b.stores, err = sessions.OpenStores(sessions.Options{Config: cfg, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.lib = transcript.New(transcript.Options{StateDir: state, Home: state, Log: log})
+	b.Engine = New(Options{
+		Config: cfg, Stores: b.stores, Transcripts: b.lib, Observer: b.heard, Log: log,
+		Model: func(ref config.ModelRef) (model.Model, error) {
+			if ref.Provider == "missing" {
+				return nil, model.NewFault("Unknown model: " + ref.String())
+			}
+			return scripted{}, nil
+		},
+	})
+	if err := b.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.stop() })
+	return b
+}
+
+// stop ends the engine and its stores, as a clean shutdown does.
+func (b *bench) stop() {
+	if err := b.Engine.Close(context.Background()); err != nil {
+		b.t.Errorf("close the engine: %v", err)
+	}
+	if err := b.stores.Close(); err != nil {
+		b.t.Errorf("close the stores: %v", err)
+	}
+}
+
+// crash is the state directory as a kill at this moment would leave it.
+func (b *bench) crash() string {
+	b.t.Helper()
+	copied := b.t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(b.state)); err != nil {
+		b.t.Fatal(err)
+	}
+	// Entries name their transcript by its absolute path.
+	path := filepath.Join(copied, "agents", "main", "sessions", "sessions.json")
+	if data, err := os.ReadFile(path); err == nil {
+		data = []byte(strings.ReplaceAll(string(data), b.state, copied))
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	return copied
+}
+
+// scripted is model.Echo with more directives.
+type scripted struct{}
+
+func (scripted) Stream(ctx context.Context, t model.Turn) iter.Seq2[model.Delta, error] {
+	last := t.Messages[len(t.Messages)-1].Text
+	switch {
+	case strings.Contains(last, "[[panic]]"):
+		panic("the model lost its mind")
+	case strings.Contains(last, "[[pieces "):
+		_, list, _ := strings.Cut(last, "[[pieces ")
+		return pieces(strings.Split(strings.TrimSuffix(list, "]]"), "|"))
+	}
+	return model.Echo{}.Stream(ctx, t)
+}
+
+// pieces is an answer in these pieces, one every 100 ms.
+func pieces(texts []string) iter.Seq2[model.Delta, error] {
+	return func(yield func(model.Delta, error) bool) {
+		for _, text := range texts {
+			if !yield(model.Delta{Text: text}, nil) {
+				return
+			}
+			time.Sleep(100 * time.Millisecond) // in a bubble
+		}
+		yield(model.Delta{Stop: model.Stop}, nil)
+	}
+}
+
+// diary is an Observer that writes down what it hears.
+type diary struct {
+	mu    sync.Mutex
+	lines []string
+	each  func(line string) // called with every line, may be nil
+}
+
+func (d *diary) add(format string, args ...any) {
+	d.mu.Lock()
+	line := fmt.Sprintf(format, args...)
+	d.lines = append(d.lines, line)
+	each := d.each
+	d.mu.Unlock()
+	if each != nil {
+		each(line)
+	}
+}
+
+// take is what was heard since the last take.
+func (d *diary) take() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := d.lines
+	d.lines = nil
+	return out
+}
+
+// of is what was heard of one run, so far.
+func (d *diary) of(run string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []string
+	for _, l := range d.lines {
+		if strings.Contains(l, " "+run+" ") {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (d *diary) Appended(key string, a transcript.Appended) {
+	o, _ := rawjson.Parse(a.Message)
+	d.add("appended %s %d %s %q", o.Text("role"), a.Seq, o.Text("stopReason"), texts(o, ""))
+}
+
+func (d *diary) Started(s Start) { d.add("started %s #%d", s.RunID, s.Seq) }
+
+func (d *diary) Said(p Piece) {
+	chat := ""
+	if p.Chat {
+		chat = " chat"
+	}
+	d.add("said %s #%d %q+%q%s", p.RunID, p.Seq, p.Text, p.Added, chat)
+}
+
+func (d *diary) Aborted(a Abortion) {
+	d.add("aborted %s #%d %s %q", a.RunID, a.Seq, a.Reason, a.Text)
+}
+
+func (d *diary) Finished(e End) {
+	behind := ""
+	if e.Behind {
+		behind = " behind"
+	}
+	d.add("finished %s #%d %s %q %q%s", e.RunID, e.Seq, e.Status, e.Text, e.Error, behind)
+}
+
+// bubble runs a test in fake time.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// send starts a turn and lets it go.
+func (b *bench) send(key, run, message string) Ticket {
+	b.t.Helper()
+	return b.sendAs(Owner{}, key, run, message)
+}
+
+func (b *bench) sendAs(who Owner, key, run, message string) Ticket {
+	b.t.Helper()
+	ticket, err := b.Start(Turn{Kind: Chat, Key: key, RunID: run, Message: message, Owner: who})
+	if err != nil {
+		b.t.Fatalf("start %s: %v", run, err)
+	}
+	ticket.Begin()
+	return ticket
+}
+
+// ended waits for the end of a run.
+func (b *bench) ended(run string) Outcome {
+	b.t.Helper()
+	o, err := b.Wait(b.t.Context(), run)
+	if err != nil {
+		b.t.Fatalf("wait for %s: %v", run, err)
+	}
+	return o
+}
+
+// entry is the stored entry of a session.
+func (b *bench) entry(key string) sessions.Entry {
+	b.t.Helper()
+	f, ok, err := b.stores.Lookup(key)
+	if err != nil || !ok {
+		b.t.Fatalf("session %s: found %v, error %v", key, ok, err)
+	}
+	return f.Entry
+}
+
+// messages are the messages of a session as "role stopReason text".
+func (b *bench) messages(key string) []string {
+	b.t.Helper()
+	f, ok, err := b.stores.Lookup(key)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if !ok {
+		return nil
+	}
+	all, err := b.lib.Messages(Ref(f.Store, f.Entry), 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var out []string
+	for _, m := range all {
+		o, _ := rawjson.Parse(m.Raw)
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", o.Text("role"), o.Text("stopReason"), texts(o, ""))))
+	}
+	return out
+}
+
+func equal(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n  %s\nwant:\n  %s", what, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}

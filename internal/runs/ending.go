@@ -1,0 +1,137 @@
+package runs
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/parleyd/parley/internal/model"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+const requestAborted = "Request was aborted."
+
+// append writes lines to the session's transcript and tells of the messages
+// among them.
+func (r *run) append(lines ...transcript.Line) error {
+	written, err := r.e.o.Transcripts.Append(r.ref, r.workspace(), lines...)
+	if err != nil {
+		return fmt.Errorf("failed to write transcript: %w", err)
+	}
+	for _, a := range written {
+		if a.Seq > 0 {
+			r.e.o.Observer.Appended(r.turn.Key, a)
+		}
+	}
+	return nil
+}
+
+// endDone writes the answer, brings entry and key up to date, and tells.
+func (r *run) endDone() {
+	stop := r.voice.said.stop
+	if stop == "" {
+		stop = model.Stop
+	}
+	if err := r.append(r.answerLine(string(stop), r.usage, nil)); err != nil {
+		// What is not stored is not shown as an answer that will stay.
+		r.endFailed(err)
+		return
+	}
+	text := r.voice.said.final()
+	err := r.update(func(fields *rawjson.Object) {
+		finish(fields, Done, r.startedAt, r.endedAt)
+		r.spent(fields, r.usage)
+	})
+	o := r.outcome()
+	o.Text = text
+	r.conclude(o, err)
+	r.reportEnd(Done, "", text)
+}
+
+// endFailed writes why there is no answer, or no whole one.
+func (r *run) endFailed(fault error) {
+	whole, shown := failure(fault)
+	if shown == "" {
+		shown = whole
+	}
+	if r.ref.SessionID != "" {
+		if err := r.append(r.answerLine("error", nil, &whole)); err != nil {
+			r.e.o.Log.Error("the failure of a run could not be written", "run", r.turn.RunID, "session", r.turn.Key, "err", err)
+		}
+	}
+	err := r.update(func(fields *rawjson.Object) {
+		finish(fields, Failed, r.startedAt, r.endedAt)
+		if r.spoken.Model != "" {
+			r.spent(fields, nil)
+		}
+	})
+	o := r.outcome()
+	o.Error = shown
+	r.conclude(o, err)
+	r.e.o.Log.Warn("run failed", "run", r.turn.RunID, "session", r.turn.Key, "model", r.spoken.String(), "err", whole)
+	r.reportEnd(Failed, shown, r.voice.said.shown())
+}
+
+// endAborted saves what was said and tells the end once the answer to the abort
+// is on its way.
+func (r *run) endAborted(why error) {
+	<-r.told
+	if err := r.savePartial(why); err != nil {
+		r.e.o.Log.Error("the text of an aborted run could not be saved", "run", r.turn.RunID, "session", r.turn.Key, "err", err)
+	}
+	status := Killed
+	if reason(why) == "timeout" {
+		status = TimedOut
+	}
+	err := r.update(func(fields *rawjson.Object) { finish(fields, status, r.startedAt, r.endedAt) })
+	r.conclude(r.outcome(), err)
+	close(r.saved)
+	r.awaitRelease()
+	r.reportEnd(status, "", "")
+}
+
+// savePartial writes one line for a run that was cut short: what people saw of
+// its answer, or that there was nothing.
+func (r *run) savePartial(why error) error {
+	if r.ref.SessionID == "" || r.e.o.Transcripts.HasIdempotency(r.ref, partialKey(r.turn.RunID)) {
+		return nil
+	}
+	if text := r.voice.said.shown(); text != "" {
+		return r.append(partialLine(text, r.turn.RunID, origin(why), r.spoken, time.Now()))
+	}
+	r.voice.said = answer{}
+	return r.append(r.answerLine("aborted", nil, new(requestAborted)))
+}
+
+// awaitRelease waits until the answer to the abort is queued.
+func (r *run) awaitRelease() {
+	t := time.NewTimer(releaseTimeout)
+	defer t.Stop()
+	select {
+	case <-r.released:
+	case <-t.C:
+	case <-r.e.ctx.Done():
+	}
+}
+
+// endUnstarted ends a run that was aborted while it waited for a slot.
+func (r *run) endUnstarted() {
+	<-r.told
+	r.conclude(r.outcome(), nil)
+	close(r.saved)
+}
+
+// conclude notes the outcome of the run, for its key and in the journal. err is
+// what went wrong with the entry: that is for the log, the run is over anyway.
+func (r *run) conclude(o Outcome, err error) {
+	if err != nil {
+		r.e.o.Log.Error("the session's entry could not be updated", "run", r.turn.RunID, "session", r.turn.Key, "err", err)
+	}
+	r.e.mu.Lock()
+	r.e.conclude(r.claim, o)
+	r.noted = true
+	r.e.mu.Unlock()
+	if err := r.e.journal(r.store.Dir()).append(endLine(r.claim.key, o), true); err != nil {
+		r.e.o.Log.Error("the end of a run could not be noted", "run", r.turn.RunID, "session", r.turn.Key, "err", err)
+	}
+}

@@ -1,0 +1,226 @@
+// Package runs owns every run: one message to a session and the model's answer
+// to it. It alone starts and stops runs, and it alone writes what they leave
+// behind: the entry's status, usage and times, and the lines in the transcript.
+//
+// A run outlives the call and the connection that started it. Runs of one
+// session go one after another, in the order in which they were accepted, at
+// most 20 waiting; runs of different sessions go side by side, a bounded number
+// at a time. An idempotency key is one run: it is claimed under the same mutex
+// that registers the run, and remembered for five minutes after its end.
+//
+// An accepted message is never lost: it is in the journal beside its store
+// (runs.journal, see doc/disk.md) before Start returns, and Recover settles
+// what a crash left. What is reported to the Observer has been written first;
+// the entry and the key are up to date before the end of a run is reported.
+//
+// Who hears of a run, and in which words on the wire, is the gateway's.
+package runs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/model"
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+const (
+	queueLimit      = 20 // runs of one session that wait behind another
+	defaultParallel = 256
+)
+
+// Options are what an Engine is made of.
+type Options struct {
+	Config      *config.Config
+	Stores      *sessions.Stores
+	Transcripts *transcript.Library
+	Observer    Observer
+	Log         *slog.Logger
+	// Model opens the model that a run asks; nil opens the configured ones.
+	Model func(ref config.ModelRef) (model.Model, error)
+}
+
+// Engine runs turns. All methods are safe for concurrent use.
+type Engine struct {
+	// Static after New.
+	o       Options
+	slots   chan struct{} // one token per run that talks to a model
+	ctx     context.Context
+	stop    context.CancelCauseFunc
+	forget  func()         // closes idle connections to models
+	running sync.WaitGroup // goroutines of runs and of the sweeper
+
+	mu       sync.Mutex // guards all below and the state of every run
+	closed   bool
+	lanes    map[string]*lane // by canonical key; empty ones are removed
+	claims   map[claimKey]*claim
+	arrivals chan struct{} // closed and replaced when a key is claimed
+	journals map[string]*journal
+}
+
+// New makes an engine. Recover should be called before the first Start.
+func New(o Options) *Engine {
+	parallel := o.Config.Agents.Defaults.MaxConcurrent
+	if parallel <= 0 {
+		parallel = defaultParallel
+	}
+	forget := func() {}
+	if o.Model == nil {
+		c := newConfigured(o.Config)
+		o.Model, forget = c.open, c.client.CloseIdleConnections
+	}
+	ctx, stop := context.WithCancelCause(context.Background())
+	e := &Engine{
+		o: o, slots: make(chan struct{}, parallel), ctx: ctx, stop: stop, forget: forget,
+		lanes: map[string]*lane{}, claims: map[claimKey]*claim{},
+		arrivals: make(chan struct{}), journals: map[string]*journal{},
+	}
+	e.running.Go(e.sweepRegularly)
+	return e
+}
+
+// Close aborts all runs and waits until they have ended, or ctx has. Nothing
+// can be started afterwards.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.abortAll(errShutdown)
+	e.stop(errShutdown)
+	ended := make(chan struct{})
+	go func() { e.running.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	e.forget()
+	return e.closeJournals()
+}
+
+var errClosed = protocol.Unavailablef("the gateway is stopping")
+
+// Start registers the run of a turn, or finds the run that has its key. The
+// run is durable when Start returns and goes once the ticket's Begin is called.
+func (e *Engine) Start(t Turn) (Ticket, error) {
+	if sessions.Malformed(t.Key) {
+		return Ticket{}, protocol.Invalidf("malformed session key %q", t.Key)
+	}
+	store, err := e.o.Stores.Store(t.Key)
+	if err != nil {
+		return Ticket{}, err
+	}
+	r := newRun(e, t, store)
+	if known, err := e.register(r); known != nil || err != nil {
+		return e.ticket(known), err
+	}
+	if err := e.accept(r); err != nil {
+		e.unregister(r, err)
+		return Ticket{}, protocol.Unavailablef("failed to accept the message: %v", err)
+	}
+	r.overdue = time.AfterFunc(beginTimeout, func() { e.begin(r) })
+	return Ticket{RunID: t.RunID, State: Started, AcceptedAt: r.acceptedAt, begin: func() { e.begin(r) }}, nil
+}
+
+// beginTimeout is when a run goes although nobody called Begin: a fault of one
+// call must not hold up a session for ever.
+const beginTimeout = 30 * time.Second
+
+// register claims the key and puts the run into its session's lane. A claim
+// that was there already is returned instead.
+func (e *Engine) register(r *run) (*claim, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, errClosed
+	}
+	key := claimKey{r.turn.Kind, r.turn.RunID}
+	if c := e.claims[key]; c != nil {
+		return c, nil
+	}
+	l := e.lane(r.turn.Key)
+	if l.ahead() > queueLimit {
+		return nil, protocol.Unavailablef("too many queued messages for this session")
+	}
+	l.waiting = append(l.waiting, r)
+	e.claim(key, r)
+	return nil, nil
+}
+
+// unregister takes back a run that could not be accepted.
+func (e *Engine) unregister(r *run, why error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r.state == aborted {
+		return // an abort came first and has ended it
+	}
+	r.state = ended
+	e.lane(r.turn.Key).remove(r)
+	delete(e.claims, r.claim.key)
+	e.conclude(r.claim, Outcome{RunID: r.turn.RunID, Error: why.Error()})
+	close(r.saved)
+	close(r.done)
+	e.advance(r.turn.Key)
+}
+
+// begin lets a run go when its turn comes.
+func (e *Engine) begin(r *run) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r.overdue.Stop()
+	r.begun = true
+	e.advance(r.turn.Key)
+}
+
+// Do runs f under an idempotency key, without a lane and without a model: a
+// command to a session that the gateway answers itself. f gets the engine's
+// context and says why it failed, or "".
+func (e *Engine) Do(kind Kind, key, runID string, f func(ctx context.Context) string) (Ticket, error) {
+	st, err := e.o.Stores.Store(key)
+	if err != nil {
+		return Ticket{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return Ticket{}, errClosed
+	}
+	name := claimKey{kind, runID}
+	if c := e.claims[name]; c != nil {
+		return e.ticketLocked(c), nil
+	}
+	c := e.claim(name, nil)
+	begin := sync.OnceFunc(func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.closed {
+			return
+		}
+		started := nowMs()
+		e.running.Go(func() {
+			o := Outcome{RunID: runID, Error: f(e.ctx), StartedAt: started}
+			o.EndedAt = nowMs()
+			e.settle(c, st, o)
+		})
+	})
+	return Ticket{RunID: runID, State: Started, begin: begin}, nil
+}
+
+// Why a run ends early; the cause of its context.
+var (
+	errAborted  = errors.New("aborted")
+	errStopped  = errors.New("stopped by a stop phrase")
+	errTimeout  = errors.New("the run's time limit has passed")
+	errShutdown = errors.New("the gateway is stopping")
+)
+
+func nowMs() int64 { return time.Now().UnixMilli() }
+
+func newID() string { return uuid.NewString() }

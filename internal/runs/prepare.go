@@ -1,0 +1,108 @@
+package runs
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/model"
+	"github.com/parleyd/parley/internal/sessions"
+)
+
+// opened is the model of a run, or why there is none: the user's message is
+// kept even then.
+type opened struct {
+	model model.Model
+	err   error
+}
+
+// prepare writes all that stands before the model is asked: the entry says
+// that a run goes on, the transcript has the user's message.
+func (r *run) prepare() (opened, error) {
+	var t taken
+	err := r.store.Update(context.WithoutCancel(r.ctx), func(tx *sessions.Tx) (err error) {
+		a := arrival{kind: r.turn.Kind, key: r.turn.Key, fresh: r.turn.Fresh, now: time.UnixMilli(r.startedAt)}
+		t, err = r.e.take(tx, r.store, a, r.start)
+		return err
+	})
+	if err != nil {
+		return opened{}, fmt.Errorf("failed to write the session: %w", err)
+	}
+	if t.anew {
+		r.e.archive(r.store, t.retired)
+	}
+	r.ref = Ref(r.store, t.entry)
+	m := r.chooseModel(t.entry)
+	now := time.Now()
+	if _, err := r.e.o.Transcripts.Repair(r.ref); err != nil {
+		r.e.o.Log.Warn("damaged lines stay in the transcript", "run", r.turn.RunID, "session", r.turn.Key, "err", err)
+	}
+	lines, err := r.modelLines(now)
+	if err != nil {
+		return opened{}, fmt.Errorf("read the transcript: %w", err)
+	}
+	return m, r.append(append(lines, r.turn.userLine(r.lineID, now))...)
+}
+
+// chooseModel settles which model answers, with which level of thinking.
+func (r *run) chooseModel(e sessions.Entry) opened {
+	r.spoken = r.turn.Model
+	if r.spoken == (config.ModelRef{}) {
+		r.spoken = r.e.ModelOf(r.turn.Key, e)
+	}
+	r.known, _ = r.e.o.Config.Model(r.spoken)
+	r.api = apiOf(r.e.o.Config, r.spoken)
+	r.thinking = cmp.Or(r.turn.Thinking, e.Text("thinkingLevel"), r.e.o.Config.ThinkingDefault(r.spoken))
+	m, err := r.e.o.Model(r.spoken)
+	return opened{m, err}
+}
+
+// ModelOf is the model that the runs of a session ask.
+func (e *Engine) ModelOf(key string, entry sessions.Entry) config.ModelRef {
+	return sessions.SelectedModel(e.o.Config, e.o.Stores.Keys().Agent(key), entry)
+}
+
+func (r *run) workspace() string {
+	return r.e.o.Config.Workspace(r.e.o.Stores.Keys().Agent(r.turn.Key))
+}
+
+// anewWait is how long BeginAnew waits for the end of a run.
+const anewWait = 15 * time.Second
+
+// BeginAnew gives a session a new transcript and keeps its settings, as a
+// person asks for with /new. Its runs are aborted first; the error is
+// ErrStillActive when they do not end.
+func (e *Engine) BeginAnew(ctx context.Context, kind Kind, key string) error {
+	release, err := e.Hold(ctx, key, HoldOptions{Abort: true, Wait: anewWait})
+	if err != nil {
+		return err
+	}
+	defer release()
+	t, st, err := e.touch(ctx, arrival{kind: kind, key: key, fresh: true, now: time.Now()})
+	if err == nil && t.anew {
+		e.archive(st, t.retired)
+	}
+	return err
+}
+
+// Touch takes a message that starts no run, such as a command, into the
+// session's entry, which is made when it is missing.
+func (e *Engine) Touch(ctx context.Context, kind Kind, key string) error {
+	_, _, err := e.touch(ctx, arrival{kind: kind, key: key, stays: true, now: time.Now()})
+	return err
+}
+
+func (e *Engine) touch(ctx context.Context, a arrival) (taken, *sessions.Store, error) {
+	st, err := e.o.Stores.Store(a.key)
+	if err != nil {
+		return taken{}, nil, err
+	}
+	var t taken
+	err = st.Update(ctx, func(tx *sessions.Tx) (err error) {
+		t, err = e.take(tx, st, a, nil)
+		return err
+	})
+	return t, st, err
+}

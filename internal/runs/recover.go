@@ -1,0 +1,295 @@
+package runs
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/sessions"
+)
+
+// cutLook is how many messages of a transcript are searched for the message of
+// a run that a crash cut off.
+const cutLook = 1000
+
+// past is what the journals tell of one run of an earlier process.
+type past struct {
+	accepted record
+	text     string
+	textAt   int64
+	ended    *record
+}
+
+// Recover settles what an earlier process left: runs that were cut off become
+// killed and keep the text that was noted; messages whose turn had not come
+// are written down or, where the configuration says so, started again; keys
+// of runs that ended a short while ago are known again. It is called once,
+// before anything starts.
+func (e *Engine) Recover(ctx context.Context) error {
+	files, err := e.journalFiles()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	textAt := map[string]int64{} // by session: when its last text was noted
+	for _, path := range files {
+		errs = append(errs, e.recoverJournal(ctx, path, textAt))
+	}
+	errs = append(errs, e.o.Stores.CloseRunning(ctx, func(key string, _ sessions.Entry) (int64, bool) {
+		at, ok := textAt[key]
+		return at, ok
+	}))
+	return errors.Join(errs...)
+}
+
+// recoverJournal settles the runs of one journal. Where one cannot be settled
+// the journal stays as it is, for the next time.
+func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[string]int64) error {
+	runs, err := readJournal(path)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	var again []Turn
+	for _, p := range runs {
+		if p.ended != nil {
+			e.remember(p, filepath.Dir(path))
+			continue
+		}
+		if p.textAt > 0 {
+			textAt[p.accepted.Key] = p.textAt
+		}
+		t, err := e.settlePast(ctx, p)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("settle run %s of session %s: %w", p.accepted.RunID, p.accepted.Key, err))
+		}
+		if t != nil {
+			again = append(again, *t)
+		}
+	}
+	errs = append(errs, e.startAgain(again)) // accepted anew before the old lines go
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return e.journal(filepath.Dir(path)).rewrite()
+}
+
+// journalFiles are all journals, also of agents that have no store yet.
+func (e *Engine) journalFiles() ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(e.o.Config.StateDir, "agents", "*", "sessions", journalName))
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range e.o.Stores.All() {
+		path := filepath.Join(st.Dir(), journalName)
+		if _, err := os.Stat(path); err == nil && !slices.Contains(files, path) {
+			files = append(files, path)
+		}
+	}
+	return files, nil
+}
+
+// readJournal reads what a journal tells of each run, in order of acceptance.
+// Lines that do not parse are torn ends of a crash: they tell nothing.
+func readJournal(path string) ([]*past, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of runs: %w", err)
+	}
+	runs := map[claimKey]*past{}
+	for line := range bytes.Lines(data) {
+		var rec record
+		if rawjson.Unmarshal(line, &rec) != nil {
+			continue
+		}
+		key := claimKey{rec.Kind, rec.RunID}
+		p := runs[key]
+		if p == nil {
+			p = &past{accepted: record{Kind: rec.Kind, RunID: rec.RunID}}
+			runs[key] = p
+		}
+		switch rec.Op {
+		case "accepted":
+			p.accepted = rec
+		case "text":
+			p.text, p.textAt = p.text+rec.Add, rec.At
+		case "ended":
+			p.ended = &rec
+		}
+	}
+	var out []*past
+	for _, p := range runs {
+		if p.ended != nil || p.accepted.Key != "" {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b *past) int {
+		return cmp.Or(cmp.Compare(a.accepted.At, b.accepted.At), cmp.Compare(a.accepted.RunID, b.accepted.RunID))
+	})
+	return out, nil
+}
+
+// remember makes the key of an ended run known again, for what is left of its
+// time.
+func (e *Engine) remember(p *past, dir string) {
+	at := time.UnixMilli(p.ended.At)
+	if time.Since(at) > claimLife {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key := claimKey{p.ended.Kind, p.ended.RunID}
+	c := e.claim(key, nil)
+	c.dir = dir
+	e.conclude(c, Outcome{
+		RunID: key.runID, Aborted: p.ended.Aborted, Error: p.ended.Error,
+		StartedAt: p.ended.StartedAt, EndedAt: p.ended.EndedAt,
+	})
+	c.at = at
+	close(c.done)
+}
+
+// settlePast ends a run that a crash cut off. A turn is returned for a message
+// that is to be started again.
+func (e *Engine) settlePast(ctx context.Context, p *past) (*Turn, error) {
+	st, err := e.o.Stores.Store(p.accepted.Key)
+	if err != nil {
+		return nil, err
+	}
+	t := p.turn()
+	r := newRun(e, t, st)
+	defer r.cancel(nil)
+	r.lineID, r.acceptedAt = p.accepted.LineID, p.accepted.At
+	answer, begun, err := e.findPast(r)
+	if err != nil {
+		return nil, err
+	}
+	answered := answer.Len() > 0
+	switch {
+	case !begun && e.o.Config.Parley.RunsOnRestart == "resume":
+		return &t, nil
+	case !begun:
+		err = r.writeUnasked()
+	case answered:
+		err = r.closeAnswered(answer)
+	case p.text != "":
+		err = r.append(partialLine(p.text, t.RunID, "restart", r.spoken, time.UnixMilli(p.textAt)))
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.o.Log.Warn("run was cut off by a restart", "run", t.RunID, "session", t.Key, "begun", begun, "answered", answered)
+	ended := record{Op: "ended", At: nowMs(), Kind: t.Kind, RunID: t.RunID, Aborted: !answered}
+	e.remember(&past{ended: &ended}, st.Dir())
+	return nil, nil
+}
+
+// writeUnasked writes a message whose turn had not come as the message of a
+// killed run.
+func (r *run) writeUnasked() error {
+	r.startedAt = r.acceptedAt
+	if _, err := r.prepare(); err != nil {
+		return err
+	}
+	return r.update(func(fields *rawjson.Object) { finish(fields, Killed, r.startedAt, r.startedAt) })
+}
+
+// closeAnswered brings up to date the entry of a run that had written its
+// answer when the crash came.
+func (r *run) closeAnswered(answer rawjson.Object) error {
+	status := Done
+	switch {
+	case answer.Text("stopReason") == "error":
+		status = Failed
+	case answer.Text("stopReason") == "aborted", answer.Has("openclawAbort"):
+		status = Killed
+	}
+	return r.update(func(fields *rawjson.Object) {
+		if fields.Text("status") == "running" {
+			started, _ := rawjson.Number(fields.Get("startedAt"))
+			at, _ := rawjson.Number(answer.Get("timestamp"))
+			finish(fields, status, int64(started), max(int64(at), int64(started)))
+		}
+	})
+}
+
+func (p *past) turn() Turn {
+	a := p.accepted
+	t := Turn{
+		Kind: a.Kind, Key: a.Key, RunID: a.RunID, Message: a.Message, Thinking: a.Thinking,
+		Timeout: time.Duration(a.TimeoutMs) * time.Millisecond, System: a.System, Fresh: a.Fresh,
+		Model: config.ModelRef{Provider: a.Provider, Model: a.Model}, Owner: Owner{Device: a.Device},
+	}
+	for _, m := range a.Media {
+		bytes, _ := os.ReadFile(m.Path) // without its bytes a picture is still named
+		t.Media = append(t.Media, Media{Path: m.Path, MIME: m.MIME, Base64: base64.StdEncoding.EncodeToString(bytes)})
+	}
+	return t
+}
+
+// findPast looks for a run's message in the transcript of its session, and for
+// the answer behind it.
+func (e *Engine) findPast(r *run) (answer rawjson.Object, begun bool, err error) {
+	var entry sessions.Entry
+	err = r.store.View(func(v *sessions.Snapshot) error {
+		_, entry, _ = v.Find(r.turn.Key)
+		return nil
+	})
+	if err != nil || entry.SessionID() == "" {
+		return answer, false, err
+	}
+	r.ref = Ref(r.store, entry)
+	r.spoken = r.turn.Model
+	if r.spoken == (config.ModelRef{}) {
+		r.spoken = e.ModelOf(r.turn.Key, entry)
+	}
+	messages, err := e.o.Transcripts.Messages(r.ref, cutLook)
+	if err != nil {
+		return answer, false, err
+	}
+	for _, m := range messages {
+		if m.ID == r.lineID {
+			begun = true
+			continue
+		}
+		if o, err := rawjson.Parse(m.Raw); begun && err == nil && r.answeredBy(o) {
+			return o, true, nil
+		}
+	}
+	return answer, begun, nil
+}
+
+// answeredBy reports whether a message is what the run wrote last.
+func (r *run) answeredBy(o rawjson.Object) bool {
+	if o.Text("provider") == "openclaw" {
+		return o.Text("idempotencyKey") == partialKey(r.turn.RunID)
+	}
+	return o.Text("role") == "assistant"
+}
+
+// startAgain starts turns that an earlier process had accepted.
+func (e *Engine) startAgain(turns []Turn) error {
+	var errs []error
+	for _, t := range turns {
+		ticket, err := e.Start(t)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("start run %s again: %w", t.RunID, err))
+			continue
+		}
+		ticket.Begin()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,233 @@
+package runs
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func journalOf(state string) string {
+	return filepath.Join(state, "agents", "main", "sessions", journalName)
+}
+
+// What Start has answered is not lost by a kill at that moment.
+func TestAcceptedMessagesSurviveAKill(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		if _, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: "r1", Message: "first"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: "r2", Message: "second"}); err != nil {
+			t.Fatal(err)
+		}
+		state := b.crash()
+		resumed := b.crash()
+
+		after := newBench(t, state, "")
+		equal(t, "closed", after.messages(testKey), []string{"user  first", "user  second"})
+		if e := after.entry(testKey); e.Text("status") != "killed" {
+			t.Errorf("entry = %s", e.Raw())
+		}
+		if ticket := after.send(testKey, "r2", "second"); ticket.State != Ended {
+			t.Errorf("repeat after the kill: %+v", ticket)
+		}
+		if after.Active(testKey) {
+			t.Error("something runs")
+		}
+
+		again := newBench(t, resumed, `{parley:{runs:{onRestart:"resume"}}}`)
+		again.ended("r2")
+		equal(t, "resumed", again.messages(testKey), []string{"user  first", "assistant stop echo: first", "user  second", "assistant stop echo: second"})
+	})
+}
+
+func TestCutOffRunKeepsItsText(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[drip 100 400]]")
+		b.send(testKey, "r2", "queued")
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		state := b.crash()
+
+		after := newBench(t, state, "")
+		equal(t, "messages", after.messages(testKey), []string{"user  [[drip 100 400]]", "assistant stop w1 w2 w3 w4", "user  queued"})
+		e := after.entry(testKey)
+		if killed, _ := e.Bool("abortedLastRun"); e.Text("status") != "killed" || !killed {
+			t.Errorf("entry = %s", e.Raw())
+		}
+
+		// Settling is done once.
+		after.stop()
+		third := newBench(t, state, "")
+		equal(t, "messages after another start", third.messages(testKey), after.messages(testKey))
+	})
+}
+
+func TestCutOffRunEndsWhenItsTextWasSaved(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[drip 100 400]]")
+		start := time.Now()
+		time.Sleep(1900 * time.Millisecond)
+		synctest.Wait()
+		after := newBench(t, b.crash(), "")
+		e := after.entry(testKey)
+		ended, _ := e.Number("endedAt")
+		// Pieces come every 400 ms, notes at most once a second: at 0 and 1.2 s.
+		if got := int64(ended) - start.UnixMilli(); got != 1200 {
+			t.Errorf("ended %d ms after the start, want 1200", got)
+		}
+		if took, _ := e.Number("runtimeMs"); took != 1200 {
+			t.Errorf("entry = %s", e.Raw())
+		}
+	})
+}
+
+// A kill between the answer and the note of the end does not double the answer.
+func TestAnsweredRunIsNotCutOff(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[say fine]]")
+		b.ended("r1")
+		state := b.crash()
+		data, err := os.ReadFile(journalOf(state))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(string(data), "\n")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"ended"`) })
+		torn := strings.Join(lines, "") + `{"op":"ended","run":"r1","ki`
+		if err := os.WriteFile(journalOf(state), []byte(torn), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		after := newBench(t, state, "")
+		equal(t, "messages", after.messages(testKey), []string{"user  [[say fine]]", "assistant stop fine"})
+		if got := after.entry(testKey).Text("status"); got != "done" {
+			t.Errorf("status %q", got)
+		}
+	})
+}
+
+func TestKeysSurviveARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "good", "[[say x]]")
+		b.send(testKey, "bad", "[[fail 401]]")
+		b.ended("bad")
+		b.stop()
+		after := newBench(t, b.state, "")
+		if ticket := after.send(testKey, "good", "x"); ticket.State != Ended || ticket.Outcome.Failed() {
+			t.Errorf("good: %+v", ticket)
+		}
+		if ticket := after.send(testKey, "bad", "x"); ticket.Outcome.Error != "401 scripted failure 401" {
+			t.Errorf("bad: %+v", ticket)
+		}
+		after.stop()
+		time.Sleep(claimLife + time.Second)
+		last := newBench(t, b.state, "")
+		if _, known := last.Known(Chat, "good"); known {
+			t.Error("a key outlived its time")
+		}
+		last.stop()
+		if _, err := os.Stat(journalOf(b.state)); !os.IsNotExist(err) {
+			t.Errorf("a journal without content is left: %v", err)
+		}
+	})
+}
+
+func TestJournalStaysSmall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		st, err := b.stores.Store(testKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.send(testKey, "live", "[[hang]]")
+		synctest.Wait()
+		big := record{Op: "text", Kind: Chat, RunID: "gone", Add: strings.Repeat("x", journalSlack/4)}.line()
+		for range 20 {
+			if err := b.journal(st.Dir()).append(big, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		info, err := os.Stat(journalOf(b.state))
+		if err != nil || info.Size() > 2*journalSlack {
+			t.Errorf("journal: %v, %v", info, err)
+		}
+		runs, err := readJournal(journalOf(b.state))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(runs, func(p *past) bool { return p.accepted.RunID == "live" && p.accepted.Message == "[[hang]]" }) {
+			t.Error("the run that goes on is no longer in the journal")
+		}
+	})
+}
+
+func TestJournalIsWrittenAnewAfterAFailure(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[hang]]")
+		synctest.Wait()
+		st, _ := b.stores.Store(testKey)
+		j := b.journal(st.Dir())
+		j.disk.Lock()
+		_ = j.file.Close() // the next write fails
+		j.disk.Unlock()
+		if _, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: "r2", Message: "x"}); err == nil {
+			t.Error("a message was accepted that is not on disk")
+		}
+		if _, known := b.Known(Chat, "r2"); known {
+			t.Error("a message that was not accepted has taken its key")
+		}
+		b.send(testKey, "r3", "y")
+		runs, err := readJournal(journalOf(b.state))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, p := range runs {
+			got = append(got, p.accepted.RunID)
+		}
+		slices.Sort(got)
+		if got = slices.Compact(got); !slices.Equal(got, []string{"r1", "r3"}) {
+			t.Errorf("journal has %v", got)
+		}
+	})
+}
+
+func TestJournalCutAnywhere(t *testing.T) {
+	turn := Turn{Kind: Chat, Key: testKey, RunID: "r1", Message: "hello", Timeout: NoLimit, Thinking: "low", Fresh: true,
+		Media: []Media{{Path: "/p", MIME: "image/png"}}, Owner: Owner{Device: "d"}}
+	r := &run{turn: turn, lineID: "ab", acceptedAt: 5}
+	whole := string(r.acceptedLine()) + string(endLine(claimKey{Chat, "r1"}, Outcome{Error: "no"}))
+	path := filepath.Join(t.TempDir(), journalName)
+	for n := range len(whole) + 1 {
+		if err := os.WriteFile(path, []byte(whole[:n]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		runs, err := readJournal(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted := strings.Contains(whole[:n], "\n") || json.Valid([]byte(whole[:n])) && n > 0
+		if got := len(runs) == 1; got != accepted {
+			t.Fatalf("cut at %d: %d runs", n, len(runs))
+		}
+		if len(runs) == 1 {
+			got := runs[0].turn()
+			if got.Message != "hello" || got.Timeout >= 0 || got.Thinking != "low" || !got.Fresh || got.Owner.Device != "d" || got.Media[0].Path != "/p" {
+				t.Fatalf("cut at %d: %+v", n, got)
+			}
+			if ended := n >= len(whole)-1; (runs[0].ended != nil) != ended {
+				t.Fatalf("cut at %d: ended %v", n, runs[0].ended)
+			}
+		}
+	}
+}
