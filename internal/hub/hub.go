@@ -38,9 +38,20 @@ type Frame struct {
 	// Open is the frame's JSON without its closing brace. It is shared between
 	// connections and must not be changed.
 	Open []byte
+	// Open4 is the same for connections of protocol 4 and later, nil where
+	// there is no difference.
+	Open4 []byte
 	// Numbered frames take the connection's next seq.
 	Numbered bool
 	Policy   Policy
+}
+
+// OpenFor is the frame as a connection of this protocol version gets it.
+func (f *Frame) OpenFor(version int) []byte {
+	if version >= 4 && f.Open4 != nil {
+		return f.Open4
+	}
+	return f.Open
 }
 
 // Sink takes frames for one connection. Deliver must not block and must not
@@ -57,6 +68,9 @@ type Event struct {
 	Name string
 	// Payload is the event's payload, encoded once by the caller.
 	Payload rawjson.Value
+	// Payload4 is the payload for connections of protocol 4 and later, nil
+	// where they get the same.
+	Payload4 rawjson.Value
 	// State is present on presence and health events only.
 	State *protocol.StateVersion
 	// To says who hears it, before the scope filter.
@@ -228,6 +242,9 @@ func (h *Hub) Publish(events ...Event) {
 			Open:     protocol.AppendEvent(nil, e.Name, e.Payload, e.State),
 			Numbered: e.To.kind == toAll,
 			Policy:   e.Policy,
+		}
+		if e.Payload4 != nil {
+			frames[i].Open4 = protocol.AppendEvent(nil, e.Name, e.Payload4, e.State)
 		}
 	}
 	h.mu.Lock()

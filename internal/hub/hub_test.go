@@ -141,3 +141,31 @@ func TestAllConnectionsSeeOneOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestPayloadByProtocol(t *testing.T) {
+	f := &Frame{Open: []byte("old"), Open4: []byte("new")}
+	same := &Frame{Open: []byte("old")}
+	for _, c := range []struct {
+		f       *Frame
+		version int
+		want    string
+	}{{f, 3, "old"}, {f, 4, "new"}, {f, 5, "new"}, {same, 4, "old"}} {
+		if got := string(c.f.OpenFor(c.version)); got != c.want {
+			t.Errorf("protocol %d gets %q, want %q", c.version, got, c.want)
+		}
+	}
+	h, s := New(), operator("operator.read")
+	h.Add("a", s)
+	var got Frame
+	h.Add("b", deliverFunc(func(f *Frame) { got = *f }))
+	h.Publish(Event{Name: "tick", Payload: rawjson.Value(`1`), Payload4: rawjson.Value(`2`), To: All()})
+	if string(got.Open) != `{"type":"event","event":"tick","payload":1` || string(got.Open4) != `{"type":"event","event":"tick","payload":2` {
+		t.Errorf("frame = %s, %s", got.Open, got.Open4)
+	}
+}
+
+type deliverFunc func(*Frame)
+
+func (deliverFunc) Scopes() protocol.ScopeSet { return protocol.ScopeSet{} }
+func (deliverFunc) Role() string              { return protocol.RoleOperator }
+func (d deliverFunc) Deliver(f *Frame)        { d(f) }
