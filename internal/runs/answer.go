@@ -29,7 +29,7 @@ type answer struct {
 	clean    strings.Builder // without tags, up to what is held back
 	held     string          // as sent, from where a tag may begin
 	seen     string          // what the last piece showed
-	chatLen  int             // length of what the last chat delta showed
+	chatText string          // what the last chat delta showed
 	lastChat time.Time
 }
 
@@ -99,23 +99,37 @@ func maySilence(t string) bool {
 	return len(t) < len(silence) && strings.HasPrefix(silence, strings.ToUpper(t))
 }
 
-// piece is what text adds to what was seen, and whether a chat delta is due.
-// ok is false when there is nothing new to see.
-func (a *answer) piece(text string, now time.Time) (added string, chat, ok bool) {
+// piece is what text adds to what was seen, and the chat delta that is due, if
+// one is. ok is false when there is nothing new to see.
+func (a *answer) piece(text string, now time.Time) (added string, chat *ChatDelta, ok bool) {
 	if text == "" || text == a.seen {
-		return "", false, false
+		return "", nil, false
 	}
-	// The text only ever grows at its end; the check is for the case that a
-	// model sends something that breaks this.
 	added, grown := strings.CutPrefix(text, a.seen)
 	if !grown {
 		added = text
 	}
 	a.seen = text
 	if a.lastChat.IsZero() || now.Sub(a.lastChat) >= chatInterval {
-		a.lastChat, a.chatLen, chat = now, len(text), true
+		chat = a.chatDelta(text)
+		a.lastChat = now
 	}
 	return added, chat, true
+}
+
+// chatDelta is the delta that brings the chat up to text, nil when it is there.
+// The text only ever grows at its end; Replace is for the case that a model
+// sends something that breaks this.
+func (a *answer) chatDelta(text string) *ChatDelta {
+	if text == "" || text == a.chatText {
+		return nil
+	}
+	added, grown := strings.CutPrefix(text, a.chatText)
+	a.chatText = text
+	if !grown {
+		return &ChatDelta{Added: text, Replace: true}
+	}
+	return &ChatDelta{Added: added}
 }
 
 // hear takes in a piece of the answer and tells of it.
@@ -201,6 +215,6 @@ func (r *run) reportEnd(status Status, shownError, text string) {
 	r.e.o.Observer.Finished(End{
 		RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq, Status: status,
 		StartedAt: r.startedAt, EndedAt: r.endedAt,
-		Error: shownError, Text: text, Behind: len(text) > v.said.chatLen,
+		Error: shownError, Text: text, Chat: v.said.chatDelta(text),
 	})
 }

@@ -63,19 +63,20 @@ func TestChatDeltasKeepTheirDistance(t *testing.T) {
 		after time.Duration
 		text  string
 		added string
-		chat  bool
+		chat  *ChatDelta
 	}{
-		{0, "a", "a", true},
-		{0, "a b", " b", false},
-		{149 * time.Millisecond, "a b c", " c", false},
-		{150 * time.Millisecond, "a b c d", " d", true},
-		{151 * time.Millisecond, "a b c d", "", false},
-		{299 * time.Millisecond, "a b c d e", " e", false},
-		{time.Second, "a b c d e f", " f", true},
+		{0, "a", "a", &ChatDelta{Added: "a"}},
+		{0, "a b", " b", nil},
+		{149 * time.Millisecond, "a b c", " c", nil},
+		{150 * time.Millisecond, "a b c d", " d", &ChatDelta{Added: " b c d"}},
+		{151 * time.Millisecond, "a b c d", "", nil},
+		{299 * time.Millisecond, "a b c d e", " e", nil},
+		{time.Second, "a b c d e f", " f", &ChatDelta{Added: " e f"}},
+		{2 * time.Second, "other", "other", &ChatDelta{Added: "other", Replace: true}},
 	} {
 		added, chat, _ := a.piece(tt.text, at.Add(tt.after))
-		if added != tt.added || chat != tt.chat {
-			t.Errorf("%q after %v: added %q, chat %v; want %q, %v", tt.text, tt.after, added, chat, tt.added, tt.chat)
+		if d := cmp.Diff(tt.chat, chat); added != tt.added || d != "" {
+			t.Errorf("%q after %v: added %q, want %q; chat (-want +got):\n%s", tt.text, tt.after, added, tt.added, d)
 		}
 	}
 }

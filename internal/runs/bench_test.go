@@ -176,7 +176,7 @@ func (d *diary) Started(s Start) { d.add("started %s #%d", s.RunID, s.Seq) }
 
 func (d *diary) Said(p Piece) {
 	chat := ""
-	if p.Chat {
+	if p.Chat != nil {
 		chat = " chat"
 	}
 	d.add("said %s #%d %q+%q%s", p.RunID, p.Seq, p.Text, p.Added, chat)
@@ -188,7 +188,7 @@ func (d *diary) Aborted(a Abortion) {
 
 func (d *diary) Finished(e End) {
 	behind := ""
-	if e.Behind {
+	if e.Chat != nil {
 		behind = " behind"
 	}
 	d.add("finished %s #%d %s %q %q%s", e.RunID, e.Seq, e.Status, e.Text, e.Error, behind)

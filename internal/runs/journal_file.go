@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/parleyd/parley/internal/atomicfile"
 )
 
 // journal is an append-only file whose appends are committed in groups: what
@@ -104,7 +106,7 @@ func (j *journal) open() error {
 	}
 	info, err := f.Stat()
 	if err == nil && info.Size() == 0 {
-		err = syncDir(filepath.Dir(j.path))
+		err = atomicfile.SyncDir(filepath.Dir(j.path))
 	}
 	if err != nil {
 		return errors.Join(err, f.Close())
@@ -122,7 +124,7 @@ func (j *journal) renew() error {
 	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
 		return err
 	}
-	if err := replaceFile(j.path, j.content()); err != nil {
+	if err := atomicfile.Write(j.path, j.content()); err != nil {
 		return err
 	}
 	j.broken = false
@@ -139,7 +141,7 @@ func (j *journal) close() error {
 	}
 	content := j.content()
 	if len(content) > 0 {
-		return replaceFile(j.path, content)
+		return atomicfile.Write(j.path, content)
 	}
 	if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", j.path, err)
@@ -152,39 +154,4 @@ func (j *journal) rewrite() error {
 	j.disk.Lock()
 	defer j.disk.Unlock()
 	return j.renew()
-}
-
-// replaceFile gives the file at path new content, durably: a crash leaves the
-// old content or the new. A temporary file that a crash left is overwritten by
-// the next replacement: a journal has one writer.
-func replaceFile(path string, data []byte) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("replace %s: %w", path, err)
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("replace %s: %w", path, err)
-	}
-	return nil
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

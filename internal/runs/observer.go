@@ -34,8 +34,15 @@ type Piece struct {
 	At         int64 // ms
 	// Text is the whole answer so far as people see it, Added what is new.
 	Text, Added string
-	// Chat says that it is time for a chat delta as well.
-	Chat bool
+	// Chat is the chat delta that is due as well, nil when none is.
+	Chat *ChatDelta
+}
+
+// ChatDelta is what a chat delta adds to the one before it.
+type ChatDelta struct {
+	Added string
+	// Replace says that the text is no continuation: Added is all of it.
+	Replace bool
 }
 
 // Abortion is the early end of a run, told before anything else of it.
@@ -69,7 +76,7 @@ type End struct {
 	// Error is why the run failed, in words for people.
 	Error string
 	// Text is the whole answer as people see it, "" when there is nothing to
-	// see. Behind says that the last chat delta did not have all of it.
-	Text   string
-	Behind bool
+	// see. Chat is what the last chat delta did not have yet, nil when nothing.
+	Text string
+	Chat *ChatDelta
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/sessions"
@@ -55,6 +56,9 @@ func (e *Engine) Recover(ctx context.Context) error {
 // recoverJournal settles the runs of one journal. Where one cannot be settled
 // the journal stays as it is, for the next time.
 func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[string]int64) error {
+	if err := atomicfile.RemoveLeftovers(path, 0); err != nil { // nobody else writes journals
+		e.o.Log.Warn("leftovers of a journal could not be removed", "path", path, "err", err)
+	}
 	runs, err := readJournal(path)
 	if err != nil {
 		return err
