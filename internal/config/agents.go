@@ -155,14 +155,10 @@ func (i *Identity) read() reader {
 
 // read takes a text, or an object with primary and fallbacks.
 func (m *ModelChoice) read(d *decoder, at string, v rawjson.Value) {
-	if rawjson.Kind(v) != '{' {
-		trimmed(&m.Primary)(d, at, v)
-		return
-	}
-	object([]field{
+	either('{', object([]field{
 		{name: "primary", read: trimmed(&m.Primary)},
 		{name: "fallbacks", read: texts(&m.Fallbacks)},
-	}, "")(d, at, v)
+	}, ""), trimmed(&m.Primary))(d, at, v)
 }
 
 var (

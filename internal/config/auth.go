@@ -27,6 +27,7 @@ type Auth struct {
 	TrustedProxy *TrustedProxy
 
 	ambiguous bool // both secrets are configured, and no mode
+	exempting bool // rateLimit.exemptLoopback is configured
 }
 
 // TrustedProxy is gateway.auth.trustedProxy.
@@ -43,7 +44,7 @@ func (a *Auth) read(d *decoder, at string, v rawjson.Value) {
 		{name: "password", read: secret(&a.Password)},
 		{name: "rateLimit", read: func(d *decoder, at string, v rawjson.Value) {
 			a.RateLimit = new(RateLimit)
-			a.RateLimit.read(d, at, v)
+			a.exempting = a.RateLimit.read(d, at, v)
 		}},
 		{name: "trustedProxy", read: func(d *decoder, at string, v rawjson.Value) {
 			a.TrustedProxy = new(TrustedProxy)
@@ -58,6 +59,14 @@ func (p *TrustedProxy) read() reader {
 		{name: "requiredHeaders", read: texts(&p.RequiredHeaders)},
 		{name: "allowUsers", read: texts(&p.AllowUsers)},
 	}, "")
+}
+
+// throttleLoopback is what parley.throttleLoopback says. A rate limit exempts
+// loopback where that is off, unless it says itself what it does.
+func (a *Auth) throttleLoopback(on bool) {
+	if a.RateLimit != nil && !a.exempting {
+		a.RateLimit.ExemptLoopback = !on
+	}
 }
 
 // resolve fills in secrets from the environment and the command line, and the

@@ -10,7 +10,8 @@
 // may start) are pure methods of Config and its parts.
 //
 // It opens the files it is told to and writes only the token file
-// (EnsureToken). It logs nothing: what a person should hear comes back as
+// (EnsureToken) and, when asked to, the configuration file (Replace, Patch),
+// whole and durably. It logs nothing: what a person should hear comes back as
 // warnings.
 package config
 

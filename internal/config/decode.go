@@ -11,8 +11,11 @@ import (
 )
 
 // A decoder walks a configuration and collects everything that is wrong with
-// it, so that a person can mend it in one go.
+// it, so that a person can mend it in one go. With a shape it reads nothing
+// and describes instead what it would read (see describe.go); what the readers
+// fill is then of no use.
 type decoder struct {
+	shape    rawjson.Value // JSON Schema of what the last reader takes, nil when reading
 	env      environment
 	unset    map[string]bool // paths of texts in which a variable is missing
 	issues   []Issue
@@ -50,6 +53,9 @@ func kindOf(v rawjson.Value) string {
 // A reader takes the value at a path, or says what is wrong with it.
 type reader func(d *decoder, at string, v rawjson.Value)
 
+// A memberReader is a reader of a member that knows its name.
+type memberReader func(d *decoder, name, at string, v rawjson.Value)
+
 // A field is one key of an object and what reads it.
 type field struct {
 	name     string
@@ -59,8 +65,16 @@ type field struct {
 
 // object reads an object with these fields. The names in others, separated by
 // spaces, are accepted and reported once; every other name is a problem.
-func object(fields []field, others string) reader {
+func object(fields []field, others string) reader { return open(fields, others, nil) }
+
+// open is object where rest, if there is one, reads the members of all other
+// names, in order.
+func open(fields []field, others string, rest memberReader) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.shape != nil {
+			d.describeObject(at, fields, others, rest)
+			return
+		}
 		o, err := rawjson.Parse(v)
 		if err != nil {
 			d.expected(at, "object", v)
@@ -82,7 +96,15 @@ func object(fields []field, others string) reader {
 		for _, f := range fields {
 			names = append(names, f.name)
 		}
-		d.unknown(at, o, names)
+		if rest == nil {
+			d.unknown(at, o, names)
+			return
+		}
+		for name, member := range o.All() {
+			if !slices.Contains(names, name) {
+				rest(d, name, join(at, name), member)
+			}
+		}
 	}
 }
 
@@ -111,21 +133,37 @@ func (d *decoder) unknown(at string, o rawjson.Object, names []string) {
 // unused checks a value like read and reports that nothing comes of it.
 func unused(read reader) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.shape != nil {
+			d.describeUnused(read, at)
+			return
+		}
 		read(d, at, v)
 		d.unused = append(d.unused, at)
 	}
 }
 
 // members reads an object with free names, in order.
-func members(read func(d *decoder, name, at string, v rawjson.Value)) reader {
+func members(read memberReader) reader { return open(nil, "", read) }
+
+// either reads a value of one kind with special, every other with usual.
+func either(kind byte, special, usual reader) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
-		o, err := rawjson.Parse(v)
-		if err != nil {
-			d.expected(at, "object", v)
-			return
+		switch {
+		case d.shape != nil:
+			d.describeChoice(at, usual, special)
+		case rawjson.Kind(v) == kind:
+			special(d, at, v)
+		default:
+			usual(d, at, v)
 		}
-		for name, member := range o.All() {
-			read(d, name, join(at, name), member)
+	}
+}
+
+// off reads false, which either has found.
+func off(then func()) reader {
+	return func(d *decoder, _ string, _ rawjson.Value) {
+		if !d.describes(`{"const":false}`) {
+			then()
 		}
 	}
 }
@@ -133,6 +171,10 @@ func members(read func(d *decoder, name, at string, v rawjson.Value)) reader {
 // each reads the elements of an array.
 func each(read reader) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.shape != nil {
+			d.describeArray(read, at)
+			return
+		}
 		list, ok := rawjson.Array(v)
 		if !ok {
 			d.expected(at, "array", v)
@@ -147,6 +189,9 @@ func each(read reader) reader {
 // text reads a string.
 func text(to *string) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.describes(`{"type":"string"}`) {
+			return
+		}
 		s, ok := rawjson.Text(v)
 		if !ok {
 			d.expected(at, "string", v)
@@ -179,6 +224,9 @@ func texts(to *[]string) reader {
 // oneOf reads a string out of a few.
 func oneOf[T ~string](to *T, options ...T) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.describes(`{"type":"string","enum":` + string(rawjson.MustMarshal(options)) + `}`) {
+			return
+		}
 		s, ok := rawjson.Text(v)
 		if ok && slices.Contains(options, T(s)) {
 			*to = T(s)
@@ -195,6 +243,9 @@ func oneOf[T ~string](to *T, options ...T) reader {
 // boolean reads true or false.
 func boolean(to *bool) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.describes(`{"type":"boolean"}`) {
+			return
+		}
 		b, ok := rawjson.Bool(v)
 		if !ok {
 			d.expected(at, "boolean", v)
@@ -207,6 +258,9 @@ func boolean(to *bool) reader {
 // whole reads an integer within limits.
 func whole[T ~int | ~int64](to *T, lowest, highest int64) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.describes(fmt.Sprintf(`{"type":"integer","minimum":%d,"maximum":%d}`, lowest, highest)) {
+			return
+		}
 		f, ok := rawjson.Number(v)
 		switch {
 		case !ok:
@@ -229,6 +283,9 @@ const maxWhole = 1<<53 - 1
 // amount reads a number that is not negative.
 func amount(to *float64) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.describes(`{"type":"number","minimum":0}`) {
+			return
+		}
 		f, ok := rawjson.Number(v)
 		switch {
 		case !ok:
@@ -245,23 +302,24 @@ func amount(to *float64) reader {
 // that holds it. One whose variable is missing counts as not there: its text
 // would be a secret that everybody knows.
 func secret(to *Secret) reader {
-	return func(d *decoder, at string, v rawjson.Value) {
-		if rawjson.Kind(v) == '{' {
-			d.secretReference(at, v, to)
-			return
-		}
+	return either('{', func(d *decoder, at string, v rawjson.Value) {
+		d.secretReference(at, v, to)
+	}, func(d *decoder, at string, v rawjson.Value) {
 		var s string
 		text(&s)(d, at, v)
 		if d.unset[at] {
 			s = ""
 		}
 		*to = NewSecret(s)
-	}
+	})
 }
 
 func (d *decoder) secretReference(at string, v rawjson.Value, to *Secret) {
 	var source, provider, id string
 	object([]field{{name: "source", read: text(&source), required: true}, {name: "provider", read: text(&provider)}, {name: "id", read: text(&id), required: true}}, "")(d, at, v)
+	if d.shape != nil {
+		return
+	}
 	if source != "env" {
 		d.issue(at, "secrets from source %q are not supported: write the value, or ${NAME}", source)
 		return

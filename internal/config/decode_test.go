@@ -80,8 +80,8 @@ func TestProblems(t *testing.T) {
 		}},
 		{`{parley: {protocols: []}}`, []string{`- parley.protocols: Too small: expected array to have >=1 items`}},
 		{`{env: {A: 1, vars: {B: null}}}`, []string{
-			`- env.A: Invalid input: expected string, received number`,
 			`- env.vars.B: Invalid input: expected string, received null`,
+			`- env.A: Invalid input: expected string, received number`,
 		}},
 		{`{gateway: {auth: {token: {source: "exec", id: "x"}}}}`, []string{`- gateway.auth.token: secrets from source "exec" are not supported: write the value, or ${NAME}`}},
 		{`{session: {dmScope: "x", parentForkMaxTokens: -1, resetTriggers: [1]}}`, []string{

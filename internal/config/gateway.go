@@ -84,18 +84,10 @@ func (g *Gateway) read() reader {
 		}, "")},
 		{name: "http", read: object([]field{
 			{name: "securityHeaders", read: object([]field{
-				{name: "strictTransportSecurity", read: g.readHSTS},
+				{name: "strictTransportSecurity", read: either('f', off(func() {}), trimmed(&g.StrictTransportSecurity))},
 			}, "")},
 		}, "endpoints")},
 	}, "mode tools channelHealthCheckMinutes channelStaleEventThresholdMinutes channelMaxRestartsPerHour tailscale remote push nodes")
-}
-
-// readHSTS takes a text, or false for none.
-func (g *Gateway) readHSTS(d *decoder, at string, v rawjson.Value) {
-	if on, ok := rawjson.Bool(v); ok && !on {
-		return
-	}
-	trimmed(&g.StrictTransportSecurity)(d, at, v)
 }
 
 // readProxies takes addresses and ranges. One that is neither trusts nobody,
@@ -169,11 +161,13 @@ type RateLimit struct {
 }
 
 // DefaultRateLimit holds where gateway.auth.rateLimit says nothing else.
+// Whether loopback is exempt is then up to parley.throttleLoopback.
 func DefaultRateLimit() RateLimit {
 	return RateLimit{MaxAttempts: 10, Window: time.Minute, Lockout: 5 * time.Minute, ExemptLoopback: true}
 }
 
-func (r *RateLimit) read(d *decoder, at string, v rawjson.Value) {
+// read reports whether the configuration itself says what ExemptLoopback is.
+func (r *RateLimit) read(d *decoder, at string, v rawjson.Value) (exempting bool) {
 	*r = DefaultRateLimit()
 	window, lockout := r.Window.Milliseconds(), r.Lockout.Milliseconds()
 	const longest = int64(24 * time.Hour / time.Millisecond * 365)
@@ -181,7 +175,11 @@ func (r *RateLimit) read(d *decoder, at string, v rawjson.Value) {
 		{name: "maxAttempts", read: whole(&r.MaxAttempts, 1, maxWhole)},
 		{name: "windowMs", read: whole(&window, 1, longest)},
 		{name: "lockoutMs", read: whole(&lockout, 0, longest)},
-		{name: "exemptLoopback", read: boolean(&r.ExemptLoopback)},
+		{name: "exemptLoopback", read: func(d *decoder, at string, v rawjson.Value) {
+			exempting = true
+			boolean(&r.ExemptLoopback)(d, at, v)
+		}},
 	}, "")(d, at, v)
 	r.Window, r.Lockout = time.Duration(window)*time.Millisecond, time.Duration(lockout)*time.Millisecond
+	return exempting
 }

@@ -42,8 +42,7 @@ func loadFrom(o Options, p places) (*Config, []Warning, error) {
 		return nil, nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	l := newLoading(o, p)
-	l.env.addFile(filepath.Join(p.work, ".env"))
-	l.env.addFile(filepath.Join(p.state, ".env"))
+	l.addFiles()
 	return l.load(string(text), found)
 }
 
@@ -69,6 +68,12 @@ type loading struct {
 
 func newLoading(o Options, p places) *loading {
 	return &loading{options: o, places: p, env: environment{lookup: o.env, added: map[string]string{}}}
+}
+
+// addFiles adds the variables of the .env files.
+func (l *loading) addFiles() {
+	l.env.addFile(filepath.Join(l.places.work, ".env"))
+	l.env.addFile(filepath.Join(l.places.state, ".env"))
 }
 
 // load makes a Config of a text. Beside an error it still gives one, which
@@ -139,16 +144,7 @@ func readEnv(d *decoder, at string, v rawjson.Value) {
 		var value string
 		text(&value)(d, at, v)
 	}
-	members(func(d *decoder, name, at string, v rawjson.Value) {
-		switch name {
-		case "vars":
-			members(variable)(d, at, v)
-		case "shellEnv":
-			d.unused = append(d.unused, at)
-		default:
-			variable(d, name, at, v)
-		}
-	})(d, at, v)
+	open([]field{{name: "vars", read: members(variable)}}, "shellEnv", variable)(d, at, v)
 }
 
 // finish applies the environment and the command line, and says what a person
@@ -157,6 +153,7 @@ func (c *Config) finish(d *decoder) {
 	g := &c.Gateway
 	c.listen(d)
 	g.Auth.resolve(c.env, c.options.Token)
+	g.Auth.throttleLoopback(c.Parley.ThrottleLoopback)
 	g.seedOrigins()
 	for _, path := range []*string{&g.ControlUI.Root, &g.TLS.CertPath, &g.TLS.KeyPath, &g.TLS.CAPath, &c.Logging.File} {
 		if *path != "" {

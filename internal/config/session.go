@@ -118,13 +118,7 @@ func (m *Maintenance) read(d *decoder, at string, v rawjson.Value) {
 		{name: "pruneDays", read: whole(&pruneDays, 1, math.MaxInt32)},
 		{name: "maxEntries", read: whole(&m.MaxEntries, 1, maxWhole)},
 		{name: "rotateBytes", read: size(&m.RotateBytes)},
-		{name: "resetArchiveRetention", read: func(d *decoder, at string, v rawjson.Value) {
-			if off, ok := rawjson.Bool(v); ok && !off {
-				m.KeepResetArchives = true
-				return
-			}
-			days(&retention)(d, at, v)
-		}},
+		{name: "resetArchiveRetention", read: either('f', off(func() { m.KeepResetArchives = true }), days(&retention))},
 		{name: "maxDiskBytes", read: func(d *decoder, at string, v rawjson.Value) {
 			m.Budget = true
 			size(&m.MaxDiskBytes)(d, at, v)

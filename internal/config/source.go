@@ -39,10 +39,7 @@ func (c *Config) Source() Source { return c.source }
 // Current is the source as it is now: the file may have changed since c was
 // loaded, and may not hold any more.
 func (c *Config) Current() Source {
-	if c.fixed {
-		return c.source
-	}
-	now, _, err := loadFrom(c.options, c.places)
+	now, err := c.reread()
 	if now == nil {
 		return Source{Exists: true, Parsed: rawjson.Value("{}"), Issues: []Issue{{"", err.Error()}}}
 	}
@@ -51,6 +48,17 @@ func (c *Config) Current() Source {
 		s.Issues = invalid.Issues
 	}
 	return s
+}
+
+// reread loads the configuration again. One that does not hold comes with its
+// error and has no more than its source; only of a file that cannot be read
+// there is nothing.
+func (c *Config) reread() (*Config, error) {
+	if c.fixed {
+		return c, nil
+	}
+	now, _, err := loadFrom(c.options, c.places)
+	return now, err
 }
 
 // Hash identifies the file's text. Who writes the file names the hash of the

@@ -181,11 +181,30 @@ func TestRateLimit(t *testing.T) {
 		t.Errorf("unconfigured: %+v", got)
 	}
 	want := DefaultRateLimit()
-	if diff := cmp.Diff(&want, parse(t, `{gateway: {auth: {rateLimit: {}}}}`).Gateway.Auth.RateLimit); diff != "" {
-		t.Errorf("empty (-want +got):\n%s", diff)
-	}
 	want.MaxAttempts, want.ExemptLoopback, want.Lockout = 3, false, 3e9
 	if diff := cmp.Diff(&want, parse(t, `{gateway: {auth: {rateLimit: {maxAttempts: 3, lockoutMs: 3000, exemptLoopback: false}}}}`).Gateway.Auth.RateLimit); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A rate limit that only names other numbers must not open the door that
+// parley.throttleLoopback keeps shut.
+func TestRateLimitExemptsLoopback(t *testing.T) {
+	for _, tt := range []struct {
+		rateLimit, parley string
+		want              bool
+	}{
+		{`{}`, `{}`, false},
+		{`{maxAttempts: 3}`, `{}`, false},
+		{`{}`, `{throttleLoopback: true}`, false},
+		{`{}`, `{throttleLoopback: false}`, true},
+		{`{exemptLoopback: true}`, `{}`, true},
+		{`{exemptLoopback: true}`, `{throttleLoopback: true}`, true},
+		{`{exemptLoopback: false}`, `{throttleLoopback: false}`, false},
+	} {
+		text := `{parley: ` + tt.parley + `, gateway: {auth: {rateLimit: ` + tt.rateLimit + `}}}`
+		if got := parse(t, text).Gateway.Auth.RateLimit.ExemptLoopback; got != tt.want {
+			t.Errorf("%s: ExemptLoopback = %v, want %v", text, got, tt.want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/jstext"
 )
 
@@ -52,7 +53,7 @@ func EnsureToken(c *Config) (with *Config, made bool, err error) {
 	return &copied, made, nil
 }
 
-// makeToken writes a new token so that a crash leaves the whole file or none.
+// makeToken writes a new token.
 func makeToken(stateDir string) (Secret, error) {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return Secret{}, err
@@ -60,32 +61,5 @@ func makeToken(stateDir string) (Secret, error) {
 	raw := make([]byte, tokenBytes)
 	_, _ = rand.Read(raw) // never fails
 	token := hex.EncodeToString(raw)
-	f, err := os.CreateTemp(stateDir, "token.*.tmp") // mode 0600
-	if err != nil {
-		return Secret{}, err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(token + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), TokenPath(stateDir))
-	}
-	if err == nil {
-		err = syncDir(stateDir)
-	}
-	return NewSecret(token), err
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return NewSecret(token), atomicfile.Write(TokenPath(stateDir), []byte(token+"\n"))
 }

@@ -91,6 +91,9 @@ func numberOrText(v rawjson.Value) (string, bool) {
 // days reads a duration; a bare number is days.
 func days(to *time.Duration) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.describes(`{"type":["string","number"]}`) {
+			return
+		}
 		s, ok := numberOrText(v)
 		if ok {
 			*to, ok = parseDuration(s, 24*time.Hour)
@@ -104,6 +107,9 @@ func days(to *time.Duration) reader {
 // size reads a number of bytes.
 func size(to *int64) reader {
 	return func(d *decoder, at string, v rawjson.Value) {
+		if d.describes(`{"type":["string","number"]}`) {
+			return
+		}
 		s, ok := numberOrText(v)
 		if ok {
 			*to, ok = parseSize(s)
