@@ -101,3 +101,15 @@ type ConfigApplyParams struct {
 type ConfigSchemaLookupParams struct {
 	Path string `json:"path"`
 }
+
+// ChannelsStatusParams are the params of channels.status.
+type ChannelsStatusParams struct {
+	Probe     bool `json:"probe,omitzero"`
+	TimeoutMs Int  `json:"timeoutMs,omitzero"`
+}
+
+// ExecApprovalResolveParams are the params of exec.approval.resolve.
+type ExecApprovalResolveParams struct {
+	ID       string `json:"id"`
+	Decision string `json:"decision"`
+}
