@@ -2,6 +2,7 @@ package transcript
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/parleyd/parley/internal/rawjson"
@@ -29,6 +30,11 @@ func (l *Library) Count(r Ref) (int, error) {
 // Messages is the last so many messages, all of them when last is 0, none
 // when there is no file. It reads only what it returns.
 func (l *Library) Messages(r Ref, last int) ([]Message, error) {
+	return l.Before(r, math.MaxInt, last)
+}
+
+// Before is Messages without those whose number is seq or higher.
+func (l *Library) Before(r Ref, seq, last int) ([]Message, error) {
 	s, err := l.open(r)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
@@ -41,12 +47,12 @@ func (l *Library) Messages(r Ref, last int) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := ix.listed
+	n := max(0, min(ix.listed, seq-1))
 	if last > 0 {
 		n = min(n, last)
 	}
 	out := make([]Message, 0, n)
-	seq := ix.listed
+	number := ix.listed + 1
 	for _, sp := range slices.Backward(ix.lines) {
 		if len(out) == n {
 			break
@@ -54,14 +60,16 @@ func (l *Library) Messages(r Ref, last int) ([]Message, error) {
 		if !sp.listed {
 			continue
 		}
+		if number--; number >= seq {
+			continue
+		}
 		line, err := s.section(sp.off, int64(sp.n))
 		if err != nil {
 			return nil, err
 		}
-		if m, ok := present(readable(line), seq); ok {
+		if m, ok := present(readable(line), number); ok {
 			out = append(out, m)
 		}
-		seq--
 	}
 	slices.Reverse(out)
 	return out, nil
