@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"context"
+
+	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/runs"
+	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+const chatHistoryLimit = 200
+
+type chatHistoryResult struct {
+	SessionKey    string          `json:"sessionKey"`
+	SessionID     string          `json:"sessionId,omitzero"`
+	Messages      []rawjson.Value `json:"messages"`
+	ThinkingLevel string          `json:"thinkingLevel"`
+	FastMode      *bool           `json:"fastMode,omitzero"`
+	VerboseLevel  string          `json:"verboseLevel,omitzero"`
+}
+
+// chatHistory gives the last messages of a session cleaned for showing, and
+// the settings a chat window needs. An unknown session has no messages.
+func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistoryParams) (chatHistoryResult, error) {
+	r := chatHistoryResult{SessionKey: p.SessionKey}
+	key := g.keys().Main()
+	var entry sessions.Entry
+	if !jstext.Blank(p.SessionKey) {
+		found, ok, err := g.stores.Lookup(p.SessionKey)
+		if err != nil {
+			return r, err
+		}
+		key, entry = found.Key, found.Entry
+		if r.SessionID = entry.SessionID(); ok && r.SessionID != "" {
+			limit := chatHistoryLimit
+			if p.Limit > 0 {
+				limit = int(p.Limit)
+			}
+			list, err := g.transcripts.Messages(runs.Ref(found.Store, entry), limit)
+			if err != nil {
+				return r, err
+			}
+			r.Messages = transcript.History(list)
+		}
+	}
+	g.chatSettings(&r, key, entry)
+	return r, nil
+}
+
+// chatSettings fills in what the entry says of a session, or what holds
+// without it.
+func (g *Gateway) chatSettings(r *chatHistoryResult, key string, entry sessions.Entry) {
+	if r.ThinkingLevel = entry.Text("thinkingLevel"); r.ThinkingLevel == "" {
+		model := sessions.ResolvedModel(g.cfg, g.keys().Agent(key), entry)
+		r.ThinkingLevel = g.cfg.ThinkingDefault(model)
+	}
+	if fast, ok := entry.Bool("fastMode"); ok {
+		r.FastMode = &fast
+	}
+	if r.VerboseLevel = entry.Text("verboseLevel"); r.VerboseLevel == "" {
+		r.VerboseLevel = g.cfg.Agents.Defaults.VerboseDefault
+	}
+}

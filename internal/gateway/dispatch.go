@@ -1,0 +1,293 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/coder/websocket"
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
+)
+
+// call is one request under way.
+type call struct {
+	conn   *conn
+	id     rawjson.Value
+	method string
+	after  []func()
+}
+
+// After registers f to run once the call's answer is queued. Events that the
+// call causes are published there, so that no event overtakes its answer.
+func (c *call) After(f func()) { c.after = append(c.after, f) }
+
+// Answer queues an extra response on the call's id, before the last one.
+func (c *call) Answer(payload any, err *protocol.Error) {
+	c.conn.out.answer(encodeAnswer(c.id, payload, err))
+}
+
+// failure is an error answer that carries a payload as well.
+type failure struct {
+	err     *protocol.Error
+	payload any
+}
+
+// Error is the message that the client gets.
+func (f failure) Error() string { return f.err.Message }
+
+// withPayload makes an error answer that carries a payload.
+func withPayload(e *protocol.Error, payload any) error { return failure{e, payload} }
+
+// dispatchAll handles a connection's messages in order until the reader ends.
+func (g *Gateway) dispatchAll(ctx context.Context, c *conn) {
+	for {
+		m, ok := c.in.next(context.Background()) // ends with the reader, which ends with the socket
+		if !ok {
+			return
+		}
+		if c.out.isClosing() {
+			continue // what came behind the fault is not looked at
+		}
+		if c.connected.Load() {
+			g.dispatch(ctx, c, m.text)
+		} else {
+			g.firstFrame(c, m.text)
+		}
+	}
+}
+
+// firstFrame handles what comes before connect has succeeded
+// (spec: protocol 3, "before connect succeeded").
+func (g *Gateway) firstFrame(c *conn, text []byte) {
+	if !rawjson.Valid(text) {
+		c.out.close(websocket.StatusNormalClosure, "")
+		return
+	}
+	req, problems := g.validator.Frame(text)
+	switch {
+	case problems != "":
+		c.out.close(websocket.StatusPolicyViolation, "invalid request frame")
+	case req.Method != "connect":
+		g.refuse(c, req.ID, refused(protocol.Invalidf("invalid handshake: first request must be connect")))
+	default:
+		g.connect(c, req)
+	}
+}
+
+// connect runs the handshake and lets the connection in.
+func (g *Gateway) connect(c *conn, req protocol.Request) {
+	params := req.Params
+	if params == nil {
+		params = rawjson.Value("null") // unlike elsewhere, absent params are no object here
+	}
+	if problems := g.validator.Params("connect", params); problems != "" {
+		g.refuse(c, req.ID, refused(protocol.Invalidf("invalid connect params: %s", problems)))
+		return
+	}
+	var p protocol.ConnectParams
+	if err := rawjson.Unmarshal(params, &p); err != nil {
+		g.refuse(c, req.ID, refused(protocol.Invalidf("invalid connect params: %v", err)))
+		return
+	}
+	hello, no := g.handshake(c, p)
+	if no != nil {
+		g.refuse(c, req.ID, no)
+		return
+	}
+	if !g.join(c) {
+		c.out.close(websocket.StatusServiceRestart, "service restart")
+		return
+	}
+	c.out.hello(protocol.AppendResponse(nil, req.ID, rawjson.MustMarshal(hello)))
+	g.closeIfGone(c)
+	g.log.Info("client connected", "conn", c.id, "client", c.client.ID, "mode", c.client.Mode, "role", c.role,
+		"device", c.deviceID, "scopes", c.scopes.Names())
+	g.health.refreshSoon()
+}
+
+// refusal is the end of a handshake that failed: the answer and the close.
+type refusal struct {
+	err    *protocol.Error
+	status websocket.StatusCode
+	reason string
+}
+
+// refused makes the usual refusal: close 1008 with the message, cut to what a
+// close frame can carry.
+func refused(err *protocol.Error) *refusal {
+	return &refusal{err: err, status: websocket.StatusPolicyViolation, reason: cutBytes(err.Message, 120)}
+}
+
+// cutBytes cuts s to at most n bytes of UTF-8, between characters.
+func cutBytes(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	cut := 0
+	for i := range s {
+		if i > n {
+			break
+		}
+		cut = i
+	}
+	return s[:cut]
+}
+
+func (g *Gateway) refuse(c *conn, id rawjson.Value, no *refusal) {
+	g.log.Warn("handshake refused", "conn", c.id, "peer", c.peer, "code", no.err.Code, "reason", no.err.Message)
+	c.out.answer(protocol.AppendErrorResponse(nil, id, no.err, nil))
+	c.out.close(no.status, no.reason)
+}
+
+// dispatch handles one frame of a connected client: frame schema, role and
+// scope, budget, look-up, params schema, handler (spec: protocol 11).
+func (g *Gateway) dispatch(ctx context.Context, c *conn, text []byte) {
+	if !rawjson.Valid(text) {
+		g.log.Warn("ignored a message that is not JSON", "conn", c.id, "bytes", len(text))
+		return
+	}
+	req, problems := g.validator.Frame(text)
+	cl := &call{conn: c, id: req.ID, method: req.Method}
+	if problems != "" {
+		g.answer(cl, nil, protocol.Invalidf("invalid request frame: %s", problems))
+		return
+	}
+	m, err := g.admit(c, req)
+	if err != nil {
+		g.answer(cl, nil, err)
+		if c.unauthorized >= unauthorizedLimit {
+			c.out.close(websocket.StatusPolicyViolation, "repeated unauthorized calls")
+		}
+		return
+	}
+	params := req.Params
+	if params == nil {
+		params = rawjson.Value("{}")
+	}
+	if m.flags&unvalidated == 0 {
+		if problems := g.validator.Params(m.name, params); problems != "" {
+			g.answer(cl, nil, protocol.Invalidf("invalid %s params: %s", m.name, problems))
+			return
+		}
+	}
+	if m.flags&(blocking|abandoned) == 0 {
+		g.serve(context.WithoutCancel(ctx), cl, m, params)
+		return
+	}
+	if m.flags&abandoned == 0 {
+		ctx = context.WithoutCancel(ctx)
+	}
+	c.calls.Go(func() { g.serve(ctx, cl, m, params) })
+}
+
+// admit finds the method of a request, if this connection may call it.
+func (g *Gateway) admit(c *conn, req protocol.Request) (*method, error) {
+	if err := g.authorize(c, req.Method); err != nil {
+		return nil, err
+	}
+	if err := g.spend(c, req.Method); err != nil {
+		return nil, err
+	}
+	m := g.methods[req.Method]
+	switch {
+	case req.Method == "connect":
+		return nil, protocol.Invalidf("connect is only valid as the first request")
+	case m == nil:
+		return nil, protocol.Invalidf("unknown method: %s", req.Method)
+	}
+	return m, nil
+}
+
+// authorize applies role and scope to a method name, known or not.
+func (g *Gateway) authorize(c *conn, name string) error {
+	if name == "health" {
+		c.unauthorized = 0
+		return nil
+	}
+	if protocol.NodeMethod(name) != (c.role == protocol.RoleNode) {
+		c.unauthorized++
+		return protocol.Invalidf("unauthorized role: %s", c.role)
+	}
+	c.unauthorized = 0
+	if c.role == protocol.RoleNode {
+		return nil
+	}
+	need, _ := protocol.RequiredScope(name)
+	if c.scopes.Allows(need) {
+		return nil
+	}
+	return g.missingScope(c, need)
+}
+
+// missingScope is the refusal of a call whose scope the connection lacks; from
+// protocol 4 on it says so in its details as well.
+func (g *Gateway) missingScope(c *conn, need protocol.Scope) *protocol.Error {
+	err := protocol.Invalidf("missing scope: %s", need)
+	if c.protocol >= 4 {
+		err = err.WithDetails(missingScopeDetails{Code: "MISSING_SCOPE", MissingScope: need, RequiredScopes: []protocol.Scope{need}})
+	}
+	return err
+}
+
+type missingScopeDetails struct {
+	Code           string           `json:"code"`
+	MissingScope   protocol.Scope   `json:"missingScope"`
+	RequiredScopes []protocol.Scope `json:"requiredScopes"`
+}
+
+// serve runs a handler, answers, and then lets the call's effects be told.
+func (g *Gateway) serve(ctx context.Context, c *call, m *method, params rawjson.Value) {
+	result, err := g.callHandler(ctx, c, m, params)
+	g.answer(c, result, err)
+	for _, f := range c.after {
+		f()
+	}
+}
+
+// callHandler is the one place that catches a handler's panic.
+func (g *Gateway) callHandler(ctx context.Context, c *call, m *method, params rawjson.Value) (result any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			g.log.Error("handler panicked", "conn", c.conn.id, "method", m.name, "panic", r, "stack", string(debug.Stack()))
+			result, err = nil, protocol.Unavailablef("internal error in %s: %v", m.name, r)
+			c.after = nil
+		}
+	}()
+	return m.serve(g, ctx, c, params)
+}
+
+// answer queues the response to a call.
+func (g *Gateway) answer(c *call, result any, err error) {
+	if err == nil {
+		c.conn.out.answer(encodeAnswer(c.id, result, nil))
+		return
+	}
+	if f, ok := errors.AsType[failure](err); ok {
+		c.conn.out.answer(encodeAnswer(c.id, f.payload, f.err))
+		return
+	}
+	perr, ok := errors.AsType[*protocol.Error](err)
+	if !ok {
+		g.log.Error("call failed", "conn", c.conn.id, "method", c.method, "err", err)
+		perr = protocol.Unavailablef("%v", err)
+	}
+	c.conn.out.answer(encodeAnswer(c.id, nil, perr))
+}
+
+// encodeAnswer encodes a response frame. A payload that cannot be encoded is a
+// fault of the program, told to the client as such.
+func encodeAnswer(id rawjson.Value, payload any, err *protocol.Error) []byte {
+	var raw rawjson.Value
+	if payload != nil {
+		var merr error
+		if raw, merr = rawjson.Marshal(payload); merr != nil {
+			return protocol.AppendErrorResponse(nil, id, protocol.Unavailablef("%v", fmt.Errorf("encode the answer: %w", merr)), nil)
+		}
+	}
+	if err != nil {
+		return protocol.AppendErrorResponse(nil, id, err, raw)
+	}
+	return protocol.AppendResponse(nil, id, raw)
+}

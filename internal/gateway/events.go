@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/parleyd/parley/internal/hub"
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/runs"
+	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+// changedFields are the fields of a row that sessions.changed repeats beside
+// it, in this order.
+var changedFields = []string{
+	"updatedAt", "sessionId", "kind", "channel", "label", "displayName", "deliveryContext", "parentSessionKey", "childSessions",
+	"thinkingLevel", "systemSent", "abortedLastRun", "lastChannel", "lastTo", "lastAccountId", "totalTokens", "totalTokensFresh",
+	"contextTokens", "estimatedCostUsd", "modelProvider", "model", "status", "startedAt", "endedAt", "runtimeMs",
+}
+
+// rowFields appends the named fields of a row, those it has, to an object.
+func rowFields(o *rawjson.Object, row protocol.Row, names []string) {
+	// A row is made of valid raw values, texts and booleans: it encodes.
+	fields, err := rawjson.Parse(rawjson.MustMarshal(row))
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if v := fields.Get(name); v != nil {
+			o.Set(name, v)
+		}
+	}
+}
+
+// publishChanged tells that a method changed a session: sessions.changed with
+// a reason (spec: sessions 15.2, shape a). extra members stand behind the
+// reason. Nothing is built when nobody listens. Call it in call.After.
+func (g *Gateway) publishChanged(key, reason string, extra ...rawjson.Member) {
+	if !g.hub.SessionsHeard() {
+		return
+	}
+	var o rawjson.Object
+	o.Put("sessionKey", key)
+	o.Put("reason", reason)
+	for _, m := range extra {
+		o.Set(m.Name, m.Value)
+	}
+	o.Put("ts", time.Now().UnixMilli())
+	if row, ok := g.row(key); ok && reason != "delete" {
+		rowFields(&o, row, changedFields)
+	}
+	g.hub.Publish(changedEvent(o))
+}
+
+func changedEvent(payload rawjson.Object) hub.Event {
+	return hub.Event{Name: "sessions.changed", Payload: payload.JSON(), To: hub.Sessions(), Policy: hub.DropIfSlow}
+}
+
+// messageEvents are what is told of a message that now stands in a transcript:
+// session.message, and sessions.changed with the phase message (spec: sessions
+// 15.2 shape b, 15.3). They are to be published together, and only after the
+// message is on disk. There are none when nobody listens.
+func (g *Gateway) messageEvents(key string, a transcript.Appended) []hub.Event {
+	if !g.hub.MessagesHeard(key) {
+		return nil
+	}
+	row, known := g.row(key)
+	var message rawjson.Object
+	message.Put("sessionKey", key)
+	message.Set("message", a.Message)
+	addPosition(&message, a, known)
+	if known {
+		message.Put("session", row)
+		rowFields(&message, row, changedFields)
+	}
+	events := []hub.Event{{Name: "session.message", Payload: message.JSON(), To: hub.Messages(key), Policy: hub.DropIfSlow}}
+	if !g.hub.SessionsHeard() {
+		return events
+	}
+	var changed rawjson.Object
+	changed.Put("sessionKey", key)
+	changed.Put("phase", "message")
+	changed.Put("ts", time.Now().UnixMilli())
+	addPosition(&changed, a, known)
+	if known {
+		changed.Put("session", row)
+		rowFields(&changed, row, changedFields)
+	}
+	return append(events, changedEvent(changed))
+}
+
+// addPosition says where in the transcript a message stands.
+func addPosition(o *rawjson.Object, a transcript.Appended, known bool) {
+	if a.ID != "" {
+		o.Put("messageId", a.ID)
+	}
+	if known {
+		o.Put("messageSeq", a.Seq)
+	}
+}
+
+// removed is told by a store that maintenance took entries out: their
+// transcripts are archived, unless another entry uses them, and their end is
+// announced like that of a deleted session.
+func (g *Gateway) removed(st *sessions.Store, gone []sessions.Removed) {
+	for _, r := range gone {
+		if !r.Discarded {
+			g.archive(st, r.Key, r.Entry, "deleted")
+		}
+		g.publishChanged(r.Key, "delete")
+	}
+}
+
+// archive sets the transcripts of an entry aside that is no longer in the
+// store; a failure is logged, for the entry is gone already.
+func (g *Gateway) archive(st *sessions.Store, key string, e sessions.Entry, reason string) []string {
+	if e.SessionID() == "" {
+		return []string{}
+	}
+	inUse := func(path string) bool {
+		used := false
+		if filepath.Dir(path) == st.Dir() {
+			_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
+				used = v.TranscriptUsed(filepath.Base(path))
+				return nil
+			})
+		}
+		return used
+	}
+	paths, err := g.transcripts.Archive(runs.Ref(st, e), reason, inUse)
+	if err != nil {
+		g.log.Warn("transcript not archived", "session", key, "reason", reason, "err", err)
+	}
+	if paths == nil {
+		paths = []string{}
+	}
+	return paths
+}

@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/parleyd/parley/internal/auth"
+	"github.com/parleyd/parley/internal/rawjson"
+)
+
+// ServeHTTP takes WebSocket upgrades on any path, answers the probes to
+// everybody, and the other routes to those who are not led here by a foreign
+// web page (spec: protocol 2). The first route that knows the path answers.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") != "" {
+		g.upgrade(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+	if hsts := g.cfg.Gateway.StrictTransportSecurity; hsts != "" {
+		h.Set("Strict-Transport-Security", hsts)
+	}
+	path := pathOf(r)
+	if g.serveProbe(w, r, path) {
+		return
+	}
+	if reason := g.foreign(r); reason != "" {
+		text(w, http.StatusForbidden, reason)
+		return
+	}
+	for _, serve := range []route{g.serveSession, g.serveUI} {
+		if serve(w, r, path) {
+			return
+		}
+	}
+	text(w, http.StatusNotFound, notFound)
+}
+
+// route answers a request, or reports false: then it has done nothing.
+type route func(w http.ResponseWriter, r *http.Request, path string) bool
+
+const notFound = "Not Found"
+
+// pathOf is the path as the client wrote it: every route decides itself what
+// percent-encoding means to it.
+func pathOf(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		return path
+	}
+	return r.URL.EscapedPath()
+}
+
+// foreign says why a request is not answered that a page of somebody else may
+// have made: its Origin shows it, or, where a name was rebound to our loopback
+// address, its Host.
+func (g *Gateway) foreign(r *http.Request) string {
+	if g.gate.ForeignHost(r.Host) {
+		return "Forbidden: the gateway listens on loopback and does not know the name in the Host header. " +
+			"Use localhost, or name the page's origin in gateway.controlUi.allowedOrigins."
+	}
+	origin := auth.Origin(r.Header)
+	if origin == "" {
+		return ""
+	}
+	if reason := g.gate.JudgeOrigin(origin, r.Host, g.gate.placeOf(r).Local); reason != "" {
+		return "Forbidden: " + reason + ". Allow the page's origin in gateway.controlUi.allowedOrigins."
+	}
+	return ""
+}
+
+// serveProbe answers the probes. They need no credentials and stay where they
+// are whatever the base path of the page is.
+func (g *Gateway) serveProbe(w http.ResponseWriter, r *http.Request, path string) bool {
+	switch path {
+	case "/health", "/healthz":
+		probe(w, r, live{OK: true, Status: "live"})
+	case "/ready", "/readyz":
+		g.ready(w, r)
+	default:
+		return false
+	}
+	return true
+}
+
+type live struct {
+	OK     bool   `json:"ok"`
+	Status string `json:"status"`
+}
+
+type ready struct {
+	Ready    bool     `json:"ready"`
+	Failing  []string `json:"failing"`
+	UptimeMs int64    `json:"uptimeMs"`
+}
+
+type readyPublic struct {
+	Ready bool `json:"ready"`
+}
+
+// ready tells whether the gateway takes work; details are for callers on this
+// machine and those who know the secret.
+func (g *Gateway) ready(w http.ResponseWriter, r *http.Request) {
+	if !g.gate.trustsHTTP(r) {
+		probe(w, r, readyPublic{Ready: true})
+		return
+	}
+	probe(w, r, ready{Ready: true, Failing: []string{}, UptimeMs: time.Since(g.started).Milliseconds()})
+}
+
+func probe(w http.ResponseWriter, r *http.Request, v any) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		text(w, http.StatusMethodNotAllowed, "Method Not Allowed")
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	reply(w, http.StatusOK, rawjson.MustMarshal(v))
+}
+
+// reply answers with JSON.
+func reply(w http.ResponseWriter, status int, body rawjson.Value) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may be gone; nobody to tell
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // as above
+}
+
+// upgrade takes a WebSocket connection. Origin and credentials are judged
+// later, in connect; only what is no upgrade at all is refused here.
+func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
+	if status, reason := upgradeFault(r); status != 0 {
+		if status == http.StatusBadRequest && strings.Contains(reason, "Version") {
+			w.Header().Set("Sec-WebSocket-Version", "13, 8")
+		}
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(reason)) // the client may be gone; nobody to tell
+		return
+	}
+	o := &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled}
+	if offered := r.Header.Get("Sec-WebSocket-Protocol"); offered != "" {
+		first, _, _ := strings.Cut(offered, ",")
+		o.Subprotocols = []string{strings.TrimSpace(first)}
+	}
+	ws, err := websocket.Accept(w, r, o)
+	if err != nil {
+		g.log.Debug("upgrade failed", "peer", r.RemoteAddr, "err", err)
+		return
+	}
+	c := newConn(ws, r, g.maxBuffered)
+	if !g.enter(c) {
+		_ = ws.CloseNow() // stopping: a connection without handshake is just dropped
+		return
+	}
+	g.serveConn(c)
+}
+
+// upgradeFault says what is wrong with an upgrade request, 0 when nothing is.
+func upgradeFault(r *http.Request) (status int, reason string) {
+	switch {
+	case r.Method != http.MethodGet:
+		return http.StatusMethodNotAllowed, "Invalid HTTP method"
+	case !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"), !hasToken(r.Header.Get("Connection"), "upgrade"):
+		return http.StatusBadRequest, "Invalid Upgrade header"
+	case r.Header.Get("Sec-WebSocket-Key") == "":
+		return http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Key header"
+	}
+	switch r.Header.Get("Sec-WebSocket-Version") {
+	case "13":
+		return 0, ""
+	case "8":
+		r.Header.Set("Sec-WebSocket-Version", "13") // the same protocol; the library knows it by this number
+		return 0, ""
+	}
+	return http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Version header"
+}
+
+// hasToken reports whether a comma-separated header holds a token.
+func hasToken(header, token string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		if strings.EqualFold(strings.TrimSpace(part), token) {
+			return true
+		}
+	}
+	return false
+}

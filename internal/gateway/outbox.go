@@ -1,0 +1,196 @@
+package gateway
+
+import (
+	"context"
+	"strconv"
+	"sync"
+
+	"github.com/coder/websocket"
+	"github.com/parleyd/parley/internal/hub"
+)
+
+// outbox is what waits to be written to one connection, bounded in bytes.
+// Anyone may add; one writer takes. Answers always queue. An event that finds
+// more than limit bytes waiting is dropped or ends the connection, as its
+// policy says (spec: protocol, slow consumers). All methods are safe for
+// concurrent use; none blocks.
+type outbox struct {
+	limit int
+	wake  chan struct{}   // holds one token while there is something to take
+	ended context.Context // done once ending is set
+	stop  context.CancelFunc
+
+	mu      sync.Mutex // guards all below
+	queue   [][]byte
+	bytes   int // in queue, and taken but not yet written
+	seq     int64
+	greeted bool     // hello is queued: events may follow
+	held    [][]byte // events that came before hello, which must be first
+	ending  *ending  // no frame is taken in any more; close when queue is empty
+	dropped map[string]int64
+}
+
+// ending is how a connection is to be closed.
+type ending struct {
+	status websocket.StatusCode
+	reason string
+	// abrupt closes drop what waits: there is nobody to read it.
+	abrupt bool
+}
+
+func newOutbox(limit int) *outbox {
+	o := &outbox{limit: limit, wake: make(chan struct{}, 1)}
+	o.ended, o.stop = context.WithCancel(context.Background())
+	return o
+}
+
+// answer queues a response frame, or the challenge.
+func (o *outbox) answer(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.push(frame)
+}
+
+// hello queues the answer to connect, and behind it the events that were
+// delivered since the connection joined the hub.
+func (o *outbox) hello(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.push(frame)
+	o.greeted = true
+	for _, f := range o.held {
+		o.push(f)
+	}
+	o.held = nil
+}
+
+// event queues an event frame, as open says it without its closing brace, or
+// drops it, or ends the connection.
+func (o *outbox) event(f *hub.Frame, open []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ending != nil {
+		return
+	}
+	if f.Numbered {
+		// A dropped frame uses up its number: clients take the gap as a hint.
+		o.seq++
+	}
+	if o.bytes > o.limit && f.Policy != hub.Must {
+		if f.Policy == hub.DropIfSlow {
+			if o.dropped == nil {
+				o.dropped = map[string]int64{}
+			}
+			o.dropped[f.Name]++
+			return
+		}
+		o.end(ending{status: websocket.StatusPolicyViolation, reason: "slow consumer"})
+		return
+	}
+	frame := make([]byte, 0, len(open)+28)
+	frame = append(frame, open...)
+	if f.Numbered {
+		frame = append(frame, `,"seq":`...)
+		frame = strconv.AppendInt(frame, o.seq, 10)
+	}
+	frame = append(frame, '}')
+	if !o.greeted {
+		o.held = append(o.held, frame)
+		return
+	}
+	o.push(frame)
+}
+
+func (o *outbox) push(frame []byte) {
+	if o.ending != nil {
+		return
+	}
+	o.queue = append(o.queue, frame)
+	o.bytes += len(frame)
+	o.signal()
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close takes nothing in any more; the writer closes the socket with status
+// and reason once everything that was queued is written. The first close
+// counts.
+func (o *outbox) close(status websocket.StatusCode, reason string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.end(ending{status: status, reason: reason})
+}
+
+// drop ends the connection without a word: the peer is gone.
+func (o *outbox) drop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ending != nil && !o.ending.abrupt {
+		// What was to be said last can no longer be read by anybody. The writer
+		// may be looking at the old value.
+		o.ending, o.queue, o.bytes = &ending{abrupt: true}, nil, 0
+		o.signal()
+		return
+	}
+	o.end(ending{abrupt: true})
+}
+
+func (o *outbox) end(e ending) {
+	if o.ending != nil {
+		return
+	}
+	o.ending = &e
+	if e.abrupt {
+		o.queue, o.bytes = nil, 0
+	}
+	o.held = nil
+	o.stop()
+	o.signal()
+}
+
+// take is everything that waits, and how to end once it is written. Empty and
+// nil mean that there is nothing to do.
+func (o *outbox) take() ([][]byte, *ending) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	q := o.queue
+	o.queue = nil
+	return q, o.ending
+}
+
+// written tells that n bytes of what was taken have left.
+func (o *outbox) written(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bytes -= n
+}
+
+// isClosing reports whether the connection is about to be closed by us.
+func (o *outbox) isClosing() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ending != nil && !o.ending.abrupt
+}
+
+// isAbrupt reports whether the peer is gone.
+func (o *outbox) isAbrupt() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ending != nil && o.ending.abrupt
+}
+
+// drops is the number of events dropped so far.
+func (o *outbox) drops() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var n int64
+	for _, d := range o.dropped {
+		n += d
+	}
+	return n
+}

@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/google/go-cmp/cmp"
+	"github.com/parleyd/parley/internal/hub"
+)
+
+func frame(name string, p hub.Policy, numbered bool) *hub.Frame {
+	return &hub.Frame{Name: name, Open: []byte(`{"event":"` + name + `"`), Policy: p, Numbered: numbered}
+}
+
+func deliver(o *outbox, f *hub.Frame) { o.event(f, f.Open) }
+
+func taken(o *outbox) []string {
+	q, _ := o.take()
+	var out []string
+	for _, f := range q {
+		out = append(out, string(f))
+	}
+	return out
+}
+
+func TestOutboxNumbersBroadcastsOnly(t *testing.T) {
+	o := newOutbox(1000)
+	o.hello([]byte("hello"))
+	deliver(o, frame("a", hub.Must, true))
+	deliver(o, frame("b", hub.Must, false))
+	deliver(o, frame("c", hub.Must, true))
+	want := []string{"hello", `{"event":"a","seq":1}`, `{"event":"b"}`, `{"event":"c","seq":2}`}
+	if diff := cmp.Diff(want, taken(o)); diff != "" {
+		t.Errorf("queued (-want +got):\n%s", diff)
+	}
+}
+
+func TestOutboxHoldsEventsUntilHello(t *testing.T) {
+	o := newOutbox(1000)
+	o.answer([]byte("challenge"))
+	deliver(o, frame("health", hub.Must, true))
+	if diff := cmp.Diff([]string{"challenge"}, taken(o)); diff != "" {
+		t.Errorf("before hello (-want +got):\n%s", diff)
+	}
+	o.hello([]byte("hello"))
+	if diff := cmp.Diff([]string{"hello", `{"event":"health","seq":1}`}, taken(o)); diff != "" {
+		t.Errorf("hello must come first (-want +got):\n%s", diff)
+	}
+}
+
+func TestOutboxSlowConsumer(t *testing.T) {
+	o := newOutbox(10)
+	o.hello([]byte(strings.Repeat("x", 11)))
+	deliver(o, frame("tick", hub.DropIfSlow, true))
+	deliver(o, frame("note", hub.Must, true))
+	o.answer([]byte("reply"))
+	if got := o.drops(); got != 1 {
+		t.Errorf("%d events dropped, want 1", got)
+	}
+	deliver(o, frame("final", hub.CloseIfSlow, true))
+	o.answer([]byte("after the end"))
+
+	q, end := o.take()
+	if end == nil || end.status != websocket.StatusPolicyViolation || end.reason != "slow consumer" {
+		t.Fatalf("end = %+v, want 1008 slow consumer", end)
+	}
+	var got []string
+	for _, f := range q[1:] {
+		got = append(got, string(f))
+	}
+	// The dropped tick used number 1, answers are never dropped, and what was
+	// queued before the end is still delivered.
+	if diff := cmp.Diff([]string{`{"event":"note","seq":2}`, "reply"}, got); diff != "" {
+		t.Errorf("queued (-want +got):\n%s", diff)
+	}
+}
+
+func TestOutboxCountsWhatIsTakenUntilItIsWritten(t *testing.T) {
+	o := newOutbox(10)
+	o.hello([]byte(strings.Repeat("x", 20)))
+	o.take()
+	deliver(o, frame("a", hub.DropIfSlow, false))
+	if o.drops() != 1 {
+		t.Error("an event was queued although what was taken is not written yet")
+	}
+	o.written(20)
+	deliver(o, frame("b", hub.DropIfSlow, false))
+	if got := taken(o); len(got) != 1 {
+		t.Errorf("after writing, queue = %v, want event b", got)
+	}
+}
+
+func TestOutboxFirstCloseCounts(t *testing.T) {
+	o := newOutbox(10)
+	o.close(websocket.StatusServiceRestart, "service restart")
+	o.close(websocket.StatusPolicyViolation, "other")
+	if _, end := o.take(); end.reason != "service restart" || end.abrupt {
+		t.Errorf("end = %+v, want the first close", end)
+	}
+	select {
+	case <-o.ended.Done():
+	default:
+		t.Error("ended is not done after close")
+	}
+	o.drop()
+	if _, end := o.take(); !end.abrupt {
+		t.Error("a peer that is gone is still said goodbye to")
+	}
+}
+
+func TestInboxKeepsOrderAndBlocksWhenFull(t *testing.T) {
+	b := newInbox(3)
+	done := make(chan bool)
+	go func() {
+		for i := range 5 {
+			b.put(t.Context(), message{text: fmt.Append(nil, i, i)})
+		}
+		b.end()
+		close(done)
+	}()
+	var got []string
+	for {
+		m, ok := b.next(t.Context())
+		if !ok {
+			break
+		}
+		got = append(got, string(m.text))
+	}
+	<-done
+	if diff := cmp.Diff([]string{"0 0", "1 1", "2 2", "3 3", "4 4"}, got); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+}

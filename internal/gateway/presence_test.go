@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/parleyd/parley/internal/protocol"
+)
+
+func TestParsePresenceText(t *testing.T) {
+	seven := int64(7)
+	for text, want := range map[string]protocol.PresenceEntry{
+		"Node: box (10.0.0.5) · app 1.2 · last input 7s ago · mode local · reason launch": {
+			Host: "box", IP: "10.0.0.5", Version: "1.2", LastInputSeconds: &seven, Mode: "local", Reason: "launch"},
+		"Node: box · mode x": {Host: "box", Mode: "x"},
+		"something else":     {},
+	} {
+		want.Text = text
+		if diff := cmp.Diff(want, parsePresenceText(text)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestPresenceAgesWithoutAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPresence("1")
+		p.set("gone", func(e *present) { e.Host = "gone" })
+		p.set("here", func(e *present) { e.Host, e.open = "here", 1 })
+		time.Sleep(presenceAge + time.Second)
+		var got []string
+		for _, e := range p.list()[1:] {
+			got = append(got, e.Host)
+		}
+		if diff := cmp.Diff([]string{"here"}, got); diff != "" {
+			t.Errorf("listed after five minutes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestPresenceIsBounded(t *testing.T) {
+	p := newPresence("1")
+	for i := range 3 * presenceLimit {
+		p.set(string(rune('a'+i%26))+time.Duration(i).String(), func(*present) {})
+	}
+	if got := len(p.list()); got != presenceLimit {
+		t.Errorf("listed %d entries, want %d", got, presenceLimit)
+	}
+	if got := len(p.entries); got > 2*presenceLimit {
+		t.Errorf("kept %d entries, want at most %d", got, 2*presenceLimit)
+	}
+}

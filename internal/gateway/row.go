@@ -1,0 +1,180 @@
+package gateway
+
+import (
+	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/runs"
+	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+// row is what clients see of the session with this canonical key now, as
+// events carry it. ok is false when there is no such session.
+func (g *Gateway) row(key string) (row protocol.Row, ok bool) {
+	f, ok, err := g.stores.Lookup(key)
+	if err != nil || !ok {
+		return protocol.Row{}, false
+	}
+	return g.makeRow(f.Key, f.Store, f.Entry, g.stores.Children(f.Key)), true
+}
+
+// makeRow is the row of an entry (spec: sessions 5). Its fields are in the
+// order of protocol.Row; what the entry lacks is left out.
+func (g *Gateway) makeRow(key string, st *sessions.Store, e sessions.Entry, children []string) protocol.Row {
+	model := sessions.ShownModel(g.cfg, g.keys().Agent(key), e)
+	route := sessions.EntryRoute(e)
+	channel := channelOf(key, e)
+	row := protocol.Row{
+		Key: key, SpawnedBy: e.Value("spawnedBy"), Kind: kindOf(key, e), Label: e.Value("label"),
+		DisplayName: displayName(key, channel, e), Channel: channel, Subject: e.Value("subject"),
+		GroupChannel: e.Value("groupChannel"), Space: e.Value("space"), ChatType: e.Value("chatType"),
+		Origin: e.Value("origin"), UpdatedAt: updatedAt(e), SessionID: e.Value("sessionId"),
+		SystemSent: e.Value("systemSent"), AbortedLastRun: e.Value("abortedLastRun"),
+		ThinkingLevel: e.Value("thinkingLevel"), FastMode: e.Value("fastMode"),
+		VerboseLevel: e.Value("verboseLevel"), ReasoningLevel: e.Value("reasoningLevel"),
+		ElevatedLevel: e.Value("elevatedLevel"), SendPolicy: e.Value("sendPolicy"),
+		InputTokens: e.Value("inputTokens"), OutputTokens: e.Value("outputTokens"),
+		Status: e.Value("status"), StartedAt: e.Value("startedAt"), EndedAt: e.Value("endedAt"),
+		RuntimeMs: e.Value("runtimeMs"), ParentSessionKey: e.Value("parentSessionKey"),
+		ChildSessions: children, ResponseUsage: e.Value("responseUsage"),
+		ModelProvider: model.Provider, Model: model.Model, DeliveryContext: route.Context(),
+		LastChannel:   either(route.Channel, e.Value("lastChannel")),
+		LastTo:        either(route.To, e.Value("lastTo")),
+		LastAccountID: either(route.AccountID, e.Value("lastAccountId")),
+	}
+	g.addUsage(&row, st, e, model)
+	return row
+}
+
+// either is v, or w where v is absent or null.
+func either(v, w rawjson.Value) rawjson.Value {
+	if rawjson.Null(v) {
+		return w
+	}
+	return v
+}
+
+func updatedAt(e sessions.Entry) rawjson.Value {
+	return either(e.Value("updatedAt"), rawjson.Value("null"))
+}
+
+// kindOf is what sort of session a key and entry make (spec: sessions 2.3).
+func kindOf(key string, e sessions.Entry) string {
+	if key == "global" || key == "unknown" {
+		return key
+	}
+	if t := e.Text("chatType"); t == "group" || t == "channel" || sessions.GroupKey(key) {
+		return "group"
+	}
+	return "direct"
+}
+
+// channelOf is the entry's channel, or the one that its group key names.
+func channelOf(key string, e sessions.Entry) rawjson.Value {
+	if v := e.Value("channel"); !rawjson.Null(v) {
+		return v
+	}
+	if channel, _, ok := sessions.GroupChannel(key); ok {
+		return rawjson.MustMarshal(channel)
+	}
+	return nil
+}
+
+// displayName is the name that a person gave, or one made from what is known
+// of the chat.
+func displayName(key string, channel rawjson.Value, e sessions.Entry) rawjson.Value {
+	if v := e.Value("displayName"); !rawjson.Null(v) {
+		return v
+	}
+	if name, _ := rawjson.Text(channel); name != "" {
+		_, id, _ := sessions.GroupChannel(key)
+		return rawjson.MustMarshal(groupChat{
+			channel: name, subject: e.Text("subject"), groupChannel: e.Text("groupChannel"), space: e.Text("space"), id: id, key: key,
+		}.displayName())
+	}
+	if v := e.Value("label"); !rawjson.Null(v) {
+		return v
+	}
+	origin, err := rawjson.Parse(e.Value("origin"))
+	if err != nil {
+		return nil
+	}
+	return either(origin.Get("label"), nil)
+}
+
+// addUsage fills in tokens, context window and cost (spec: sessions 5.2). The
+// transcript is asked only for what the entry does not say.
+func (g *Gateway) addUsage(row *protocol.Row, st *sessions.Store, e sessions.Entry, model config.ModelRef) {
+	row.TotalTokens = freshTotal(e)
+	row.ContextTokens = positive(e.Value("contextTokens"))
+	if cost, ok := e.Number("estimatedCostUsd"); ok && cost >= 0 {
+		row.EstimatedCostUSD = e.Value("estimatedCostUsd")
+	} else if cost, ok := g.entryCost(e, model); ok {
+		row.EstimatedCostUSD = rawjson.MustMarshal(cost)
+	}
+	if row.TotalTokens == nil || row.ContextTokens == nil || row.EstimatedCostUSD == nil {
+		if u, ok := g.transcripts.Usage(runs.Ref(st, e)); ok {
+			g.addTranscriptUsage(row, u)
+		}
+	}
+	if row.ContextTokens == nil {
+		if window, ok := g.cfg.ContextWindow(model); ok {
+			row.ContextTokens = rawjson.MustMarshal(window)
+		}
+	}
+	row.TotalTokensFresh = row.TotalTokens != nil
+}
+
+func (g *Gateway) addTranscriptUsage(row *protocol.Row, u transcript.Usage) {
+	model := config.ModelRef{Provider: u.Provider, Model: u.Model}
+	if row.TotalTokens == nil && u.TotalTokens > 0 {
+		row.TotalTokens = rawjson.MustMarshal(u.TotalTokens)
+	}
+	if window, ok := g.cfg.ContextWindow(model); row.ContextTokens == nil && u.Model != "" && ok {
+		row.ContextTokens = rawjson.MustMarshal(window)
+	}
+	if row.EstimatedCostUSD != nil {
+		return
+	}
+	if u.HasCost {
+		row.EstimatedCostUSD = rawjson.MustMarshal(u.Cost)
+	} else if cost, ok := g.cost(model, float64(u.Input), float64(u.Output), float64(u.CacheRead), float64(u.CacheWrite)); ok {
+		row.EstimatedCostUSD = rawjson.MustMarshal(cost)
+	}
+}
+
+// freshTotal is the stored number of tokens, unless it is out of date.
+func freshTotal(e sessions.Entry) rawjson.Value {
+	if fresh, ok := e.Bool("totalTokensFresh"); ok && !fresh {
+		return nil
+	}
+	return positive(e.Value("totalTokens"))
+}
+
+// positive is v if it is a number above 0.
+func positive(v rawjson.Value) rawjson.Value {
+	if n, ok := rawjson.Number(v); !ok || n <= 0 {
+		return nil
+	}
+	return v
+}
+
+// entryCost is the price of the usage that an entry holds.
+func (g *Gateway) entryCost(e sessions.Entry, model config.ModelRef) (float64, bool) {
+	tokens := func(name string) float64 {
+		n, _ := e.Number(name)
+		return max(0, n)
+	}
+	return g.cost(model, tokens("inputTokens"), tokens("outputTokens"), tokens("cacheRead"), tokens("cacheWrite"))
+}
+
+// cost is the price of tokens in dollars; there is none without tokens or
+// without a configured price.
+func (g *Gateway) cost(model config.ModelRef, input, output, cacheRead, cacheWrite float64) (float64, bool) {
+	price, ok := g.cfg.Cost(model)
+	if !ok || input+output+cacheRead+cacheWrite == 0 {
+		return 0, false
+	}
+	return (input*price.Input + output*price.Output + cacheRead*price.CacheRead + cacheWrite*price.CacheWrite) / 1_000_000, true
+}

@@ -1,0 +1,224 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/parleyd/parley/internal/hub"
+	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/runs"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+// Lengths to which the text of a failure is cut in events.
+const (
+	agentErrorLimit = 400
+	chatErrorLimit  = 240
+)
+
+// openEngine makes g.engine with the gateway as its Observer, and lets it
+// settle what an earlier process left.
+func (g *Gateway) openEngine() error {
+	g.engine = runs.New(runs.Options{
+		Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log,
+	})
+	if err := g.engine.Recover(context.Background()); err != nil {
+		// What cannot be settled now stays in the journal for the next start.
+		g.log.Error("runs of an earlier process could not be settled", "err", err)
+	}
+	return nil
+}
+
+// runEvents turns what runs report into events.
+type runEvents struct{ g *Gateway }
+
+// agentPayload is the payload of the event agent.
+type agentPayload struct {
+	RunID      string        `json:"runId"`
+	Stream     string        `json:"stream"`
+	Data       rawjson.Value `json:"data"`
+	SessionKey string        `json:"sessionKey"`
+	Seq        int           `json:"seq"`
+	TS         int64         `json:"ts"`
+}
+
+// chatPayload is the payload of the event chat.
+type chatPayload struct {
+	RunID        string        `json:"runId"`
+	SessionKey   string        `json:"sessionKey"`
+	Seq          int           `json:"seq"`
+	State        string        `json:"state"`
+	StopReason   string        `json:"stopReason,omitzero"`
+	Message      rawjson.Value `json:"message,omitzero"`
+	ErrorMessage string        `json:"errorMessage,omitzero"`
+
+	// From protocol 4 on, in deltas.
+	DeltaText string `json:"deltaText,omitzero"`
+	Replace   bool   `json:"replace,omitzero"`
+}
+
+type chatMessage struct {
+	Role      string      `json:"role"`
+	Content   []textBlock `json:"content"`
+	Timestamp int64       `json:"timestamp"`
+}
+
+type textBlock struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// lifecycle is the data of an agent event that begins or ends a run.
+type lifecycle struct {
+	Phase      string `json:"phase"`
+	Error      string `json:"error,omitzero"`
+	StartedAt  int64  `json:"startedAt,omitzero"`
+	EndedAt    int64  `json:"endedAt,omitzero"`
+	Aborted    bool   `json:"aborted,omitzero"`
+	StopReason string `json:"stopReason,omitzero"`
+}
+
+type assistantPiece struct {
+	Text  string `json:"text"`
+	Delta string `json:"delta"`
+}
+
+func agentEvent(runID, stream, key string, seq int, at int64, data any) hub.Event {
+	return hub.Event{Name: "agent", To: hub.All(), Policy: hub.CloseIfSlow, Payload: rawjson.MustMarshal(agentPayload{
+		RunID: runID, Stream: stream, Data: rawjson.MustMarshal(data), SessionKey: key, Seq: seq, TS: at,
+	})}
+}
+
+// chatEvent is an event chat that ends something and must not be lost.
+func chatEvent(p chatPayload) hub.Event {
+	return hub.Event{Name: "chat", To: hub.All(), Policy: hub.CloseIfSlow, Payload: rawjson.MustMarshal(p)}
+}
+
+// deltaEvent is a chat delta: the whole text so far, so it may be lost.
+func deltaEvent(p chatPayload, d *runs.ChatDelta) hub.Event {
+	p.State = "delta"
+	e := hub.Event{Name: "chat", To: hub.All(), Policy: hub.DropIfSlow, Payload: rawjson.MustMarshal(p)}
+	p.DeltaText, p.Replace = d.Added, d.Replace
+	e.Payload4 = rawjson.MustMarshal(p)
+	return e
+}
+
+// chatText is the message of a chat event, nil when there is no text.
+func chatText(text string) rawjson.Value {
+	if text == "" {
+		return nil
+	}
+	return rawjson.MustMarshal(chatMessage{"assistant", []textBlock{{"text", text}}, time.Now().UnixMilli()})
+}
+
+// Appended tells of a message in a transcript.
+func (o runEvents) Appended(key string, a transcript.Appended) {
+	o.g.hub.Publish(o.g.messageEvents(key, a)...)
+}
+
+// Started tells that a run goes.
+func (o runEvents) Started(s runs.Start) {
+	events := []hub.Event{agentEvent(s.RunID, "lifecycle", s.Key, s.Seq, s.At, lifecycle{Phase: "start", StartedAt: s.At})}
+	o.g.hub.Publish(append(events, o.g.phaseEvents(s.Key, "start", s.RunID, runTimes{Status: "running", StartedAt: s.At})...)...)
+}
+
+// Said tells of a piece of an answer.
+func (o runEvents) Said(p runs.Piece) {
+	events := []hub.Event{agentEvent(p.RunID, "assistant", p.Key, p.Seq, p.At, assistantPiece{p.Text, p.Added})}
+	if p.Chat != nil {
+		events = append(events, deltaEvent(chatPayload{RunID: p.RunID, SessionKey: p.Key, Seq: p.Seq, Message: chatText(p.Text)}, p.Chat))
+	}
+	o.g.hub.Publish(events...)
+}
+
+// Aborted tells that a run was ended from outside.
+func (o runEvents) Aborted(a runs.Abortion) {
+	o.g.hub.Publish(chatEvent(chatPayload{
+		RunID: a.RunID, SessionKey: a.Key, Seq: a.Seq, State: "aborted", StopReason: a.Reason, Message: chatText(a.Text),
+	}))
+}
+
+// Finished tells the end of a run: of an aborted one only how it ended, for its
+// chat event has been sent.
+func (o runEvents) Finished(e runs.End) {
+	phase, data := "end", lifecycle{Phase: "end", EndedAt: e.EndedAt}
+	switch e.Status {
+	case runs.Failed:
+		phase, data.Phase = "error", "error"
+		data.Error = cutText(e.Error, agentErrorLimit, "…")
+	case runs.Killed:
+		data.Aborted, data.StopReason = true, "aborted"
+	case runs.TimedOut:
+		data.Aborted = true
+	}
+	events := []hub.Event{agentEvent(e.RunID, "lifecycle", e.Key, e.Seq, time.Now().UnixMilli(), data)}
+	if !data.Aborted {
+		events = append(events, endOfChat(e)...)
+	}
+	times := runTimes{Status: string(e.Status), StartedAt: e.StartedAt, EndedAt: e.EndedAt}
+	o.g.hub.Publish(append(events, o.g.phaseEvents(e.Key, phase, e.RunID, times)...)...)
+}
+
+// endOfChat is the last of a run in the chat: what deltas have not shown yet,
+// and the end.
+func endOfChat(e runs.End) []hub.Event {
+	last := chatPayload{RunID: e.RunID, SessionKey: e.Key, Seq: e.Seq, State: "final", Message: chatText(e.Text)}
+	var events []hub.Event
+	if e.Chat != nil {
+		events = append(events, deltaEvent(last, e.Chat))
+	}
+	if e.Status == runs.Failed {
+		last.State, last.Message, last.ErrorMessage = "error", nil, cutText(e.Error, chatErrorLimit, "...")
+	}
+	return append(events, chatEvent(last))
+}
+
+// cutText cuts a text that is longer than n characters and marks the cut.
+func cutText(s string, n int, mark string) string {
+	if jstext.Len(s) <= n {
+		return s
+	}
+	return jstext.Cut(s, n) + mark
+}
+
+// runTimes is what an event tells of a run's state.
+type runTimes struct {
+	Status             string
+	StartedAt, EndedAt int64 // ms; EndedAt is 0 while it goes on
+}
+
+// phaseFields are the fields of a row that tell what runs have used.
+var phaseFields = []string{"totalTokens", "totalTokensFresh", "contextTokens", "estimatedCostUsd", "modelProvider", "model"}
+
+// phaseEvents is the event sessions.changed of a run's start or end (spec:
+// sessions 15.2, shape c); none when nobody listens.
+func (g *Gateway) phaseEvents(key, phase, runID string, t runTimes) []hub.Event {
+	if !g.hub.SessionsHeard() {
+		return nil
+	}
+	return []hub.Event{g.runEvent(key, phase, runID, t)}
+}
+
+func (g *Gateway) runEvent(key, phase, runID string, t runTimes) hub.Event {
+	var o rawjson.Object
+	o.Put("sessionKey", key)
+	o.Put("phase", phase)
+	o.Put("runId", runID)
+	o.Put("ts", time.Now().UnixMilli())
+	if row, ok := g.row(key); ok {
+		o.Put("session", row)
+		rowFields(&o, row, phaseFields)
+	}
+	o.Put("status", t.Status)
+	o.Put("startedAt", t.StartedAt)
+	updated := t.StartedAt
+	if t.EndedAt > 0 {
+		o.Put("endedAt", t.EndedAt)
+		o.Put("runtimeMs", max(t.EndedAt-t.StartedAt, 0))
+		updated = t.EndedAt
+	}
+	o.Put("updatedAt", updated)
+	o.Put("abortedLastRun", t.Status == string(runs.Killed))
+	return changedEvent(o)
+}

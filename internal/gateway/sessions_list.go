@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/sessions"
+)
+
+type sessionsListResult struct {
+	TS       int64          `json:"ts"`
+	Path     string         `json:"path"`
+	Count    int            `json:"count"`
+	Defaults listDefaults   `json:"defaults"`
+	Sessions []protocol.Row `json:"sessions"`
+}
+
+type listDefaults struct {
+	ModelProvider string `json:"modelProvider"`
+	Model         string `json:"model"`
+	ContextTokens int64  `json:"contextTokens"`
+}
+
+// sessionsList answers with the rows of the sessions that pass all filters,
+// newest first. Only the rows that are returned are built.
+func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsListParams) (sessionsListResult, error) {
+	all, err := g.stores.Combined()
+	if err != nil {
+		return sessionsListResult{}, err
+	}
+	now := time.Now()
+	model := g.cfg.DefaultsModel()
+	res := sessionsListResult{
+		TS: now.UnixMilli(), Path: g.stores.Path(), Sessions: []protocol.Row{},
+		Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
+	}
+	f := newListFilter(p, now)
+	for s := range all.Recent() {
+		if p.Limit > 0 && len(res.Sessions) >= int(p.Limit) || f.tooOld(s) {
+			break
+		}
+		if !f.passes(s) {
+			continue
+		}
+		row := g.makeRow(s.Key, s.Store, s.Entry, all.Children(s.Key))
+		g.addTitles(&row, s.Store, s.Entry, p.IncludeDerivedTitles, p.IncludeLastMessage)
+		res.Sessions = append(res.Sessions, row)
+	}
+	res.Count = len(res.Sessions)
+	return res, nil
+}
+
+// listFilter decides which sessions a list shows (spec: sessions 6).
+type listFilter struct {
+	global, unknown         bool
+	agent, spawnedBy, label string
+	search                  string
+	since                   float64 // ms; 0: any age
+}
+
+func newListFilter(p protocol.SessionsListParams, now time.Time) listFilter {
+	f := listFilter{
+		global: p.IncludeGlobal, unknown: p.IncludeUnknown,
+		spawnedBy: p.SpawnedBy, label: jstext.Trim(p.Label), search: jstext.Lower(jstext.Trim(p.Search)),
+	}
+	if p.AgentID != "" {
+		f.agent = sessions.NormalizeAgentID(p.AgentID)
+	}
+	if p.ActiveMinutes > 0 {
+		f.since = float64(now.UnixMilli()) - float64(p.ActiveMinutes)*60000
+	}
+	return f
+}
+
+// tooOld reports whether s, and so all that come behind it, are too old.
+func (f listFilter) tooOld(s *sessions.Session) bool { return f.since != 0 && s.UpdatedAt < f.since }
+
+func (f listFilter) passes(s *sessions.Session) bool {
+	special := s.Key == "global" || s.Key == "unknown"
+	switch {
+	case sessions.CronRun(s.Key),
+		s.Key == "global" && !f.global,
+		s.Key == "unknown" && !f.unknown,
+		special && (f.agent != "" || f.spawnedBy != ""),
+		f.spawnedBy != "" && s.Entry.Text("spawnedBy") != f.spawnedBy,
+		f.label != "" && s.Entry.Text("label") != f.label:
+		return false
+	}
+	if f.agent != "" {
+		agent, _, ok := sessions.ParseKey(s.Key)
+		if !ok || sessions.NormalizeAgentID(agent) != f.agent {
+			return false
+		}
+	}
+	return f.search == "" || f.finds(s)
+}
+
+// finds reports whether the search text is in one of the names of s.
+func (f listFilter) finds(s *sessions.Session) bool {
+	name, _ := rawjson.Text(displayName(s.Key, channelOf(s.Key, s.Entry), s.Entry))
+	for _, text := range []string{name, s.Entry.Text("label"), s.Entry.Text("subject"), s.Entry.SessionID(), s.Key} {
+		if strings.Contains(jstext.Lower(text), f.search) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/sessions"
+)
+
+type sessionsPatchResult struct {
+	OK       bool           `json:"ok"`
+	Path     string         `json:"path"`
+	Key      string         `json:"key"`
+	Entry    sessions.Entry `json:"entry"`
+	Resolved resolvedModel  `json:"resolved"`
+}
+
+type resolvedModel struct {
+	ModelProvider string `json:"modelProvider"`
+	Model         string `json:"model"`
+}
+
+// sessionsPatch changes fields of a session; one that is not there yet is made.
+func (g *Gateway) sessionsPatch(ctx context.Context, c *call, p protocol.SessionsPatchParams) (sessionsPatchResult, error) {
+	var none sessionsPatchResult
+	given, err := requireKey(p.Key)
+	if err != nil {
+		return none, err
+	}
+	if err := refuseWebchat(c.conn, "patch"); err != nil {
+		return none, err
+	}
+	if err := sessions.CheckKey(given); err != nil {
+		return none, err
+	}
+	key := g.keys().Canonical(given)
+	st, err := g.stores.Store(key)
+	if err != nil {
+		return none, err
+	}
+	var e sessions.Entry
+	err = st.Update(ctx, func(tx *sessions.Tx) error {
+		r := g.rules(key, tx)
+		old, ok := tx.Claim(key)
+		if !ok {
+			old = r.NewSession()
+		}
+		var err error
+		if e, err = sessions.Patch(old, p, r); err != nil {
+			return err
+		}
+		tx.Put(key, e)
+		return nil
+	})
+	if err != nil {
+		return none, err
+	}
+	c.After(func() { g.publishChanged(key, "patch") })
+	m := sessions.ResolvedModel(g.cfg, g.keys().Agent(key), e)
+	return sessionsPatchResult{OK: true, Path: st.Path(), Key: key, Entry: e, Resolved: resolvedModel{m.Provider, m.Model}}, nil
+}
+
+// rules are what a change of the session depends on.
+func (g *Gateway) rules(key string, tx *sessions.Tx) sessions.Rules {
+	return sessions.Rules{
+		Config: g.cfg, Keys: g.keys(), Key: key, Now: time.Now(),
+		LabelTaken: func(label string) bool { return tx.LabelTaken(label, key) },
+	}
+}
+
+// controlUI is the client id of the one web chat that may manage sessions.
+const controlUI = "openclaw-control-ui"
+
+// refuseWebchat keeps web chats from changing sessions other than by talking.
+func refuseWebchat(c *conn, verb string) error {
+	if !c.webchat() || c.client.ID == controlUI {
+		return nil
+	}
+	return protocol.Invalidf("webchat clients cannot %s sessions; use chat.send for session-scoped updates", verb)
+}

@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/runs"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+// Limits of sessions.preview: keys served, messages and UTF-16 units per key.
+const (
+	previewKeys         = 64
+	previewLimit        = 12
+	previewLimitMost    = 50
+	previewMaxChars     = 240
+	previewMaxCharsMost = 2000
+)
+
+type sessionsPreviewResult struct {
+	TS       int64     `json:"ts"`
+	Previews []preview `json:"previews"`
+}
+
+type preview struct {
+	Key    string                   `json:"key"`
+	Status string                   `json:"status"`
+	Items  []transcript.PreviewLine `json:"items"`
+}
+
+// sessionsPreview gives the last messages of several sessions in short form,
+// one preview per key that is not blank, in the order given.
+func (g *Gateway) sessionsPreview(_ context.Context, _ *call, p protocol.SessionsPreviewParams) (sessionsPreviewResult, error) {
+	limit, maxChars := previewLimit, previewMaxChars
+	if p.Limit > 0 {
+		limit = int(min(p.Limit, previewLimitMost))
+	}
+	if p.MaxChars > 0 {
+		maxChars = int(min(p.MaxChars, previewMaxCharsMost))
+	}
+	out := sessionsPreviewResult{Previews: []preview{}}
+	for _, key := range p.Keys {
+		if key = jstext.Trim(key); key == "" {
+			continue
+		}
+		if len(out.Previews) == previewKeys {
+			break
+		}
+		out.Previews = append(out.Previews, g.preview(key, limit, maxChars))
+	}
+	out.TS = time.Now().UnixMilli()
+	return out, nil
+}
+
+// preview is the preview of one session. A session that cannot be read does
+// not spoil the others.
+func (g *Gateway) preview(key string, limit, maxChars int) preview {
+	p := preview{Key: key, Status: "missing"}
+	found, ok, err := g.stores.Lookup(key)
+	if err == nil && ok && found.Entry.SessionID() != "" {
+		p.Status, p.Items, err = g.transcripts.Preview(runs.Ref(found.Store, found.Entry), limit, maxChars)
+	}
+	if err != nil {
+		g.log.Warn("no preview of a session", "session", key, "err", err)
+		p.Status, p.Items = transcript.PreviewError, nil
+	}
+	return p
+}

@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/sessions"
+)
+
+type sessionsResolveResult struct {
+	OK  bool   `json:"ok"`
+	Key string `json:"key"`
+}
+
+// sessionsResolve finds the canonical key of a session by a key in any
+// spelling, a sessionId or a label; exactly one of them must be given.
+func (g *Gateway) sessionsResolve(ctx context.Context, _ *call, p protocol.SessionsResolveParams) (sessionsResolveResult, error) {
+	key, id, label := jstext.Trim(p.Key), jstext.Trim(p.SessionID), jstext.Trim(p.Label)
+	given := 0
+	for _, s := range []string{key, id, label} {
+		if s != "" {
+			given++
+		}
+	}
+	var found string
+	var err error
+	switch {
+	case given == 0:
+		err = protocol.Invalidf("Either key, sessionId, or label is required")
+	case given > 1:
+		err = protocol.Invalidf("Provide either key, sessionId, or label (not multiple)")
+	case key != "":
+		found, err = g.resolveKey(ctx, key, p)
+	case id != "":
+		found, err = g.resolveID(id, p)
+	default:
+		found, err = g.resolveLabel(label, p)
+	}
+	if err != nil {
+		return sessionsResolveResult{}, err
+	}
+	return sessionsResolveResult{true, found}, nil
+}
+
+// resolveKey finds a session by its key; one that stands in the file under an
+// older spelling is moved to the canonical one.
+func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.SessionsResolveParams) (string, error) {
+	none := protocol.Invalidf("No session found: %s", key)
+	f, ok, err := g.stores.Lookup(key)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", none
+	}
+	if f.StoredKey != f.Key {
+		err := f.Store.Update(ctx, func(tx *sessions.Tx) error {
+			tx.Claim(f.Key)
+			return nil
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	if jstext.Blank(p.SpawnedBy) {
+		return f.Key, nil
+	}
+	matches, err := g.resolveAmong(p, func(s *sessions.Session) bool { return s.Key == f.Key })
+	if err != nil {
+		return "", err
+	}
+	if len(matches) == 0 {
+		return "", none
+	}
+	return f.Key, nil
+}
+
+func (g *Gateway) resolveID(id string, p protocol.SessionsResolveParams) (string, error) {
+	matches, err := g.resolveAmong(p, func(s *sessions.Session) bool { return s.Entry.SessionID() == id || s.Key == id })
+	switch {
+	case err != nil:
+		return "", err
+	case len(matches) == 0:
+		return "", protocol.Invalidf("No session found: %s", id)
+	case len(matches) > 1:
+		return "", protocol.Invalidf("Multiple sessions found for sessionId: %s (%s)", id, strings.Join(matches, ", "))
+	}
+	return matches[0], nil
+}
+
+func (g *Gateway) resolveLabel(label string, p protocol.SessionsResolveParams) (string, error) {
+	matches, err := g.resolveAmong(p, func(s *sessions.Session) bool { return s.Entry.Text("label") == label })
+	switch {
+	case err != nil:
+		return "", err
+	case len(matches) == 0:
+		return "", protocol.Invalidf("No session found with label: %s", label)
+	case len(matches) > 1:
+		return "", protocol.Invalidf("Multiple sessions found with label: %s (%s)", label, strings.Join(matches[:2], ", "))
+	}
+	return matches[0], nil
+}
+
+// resolveAmong are the keys of the matching sessions among those that a list
+// with the same filters shows, in its order.
+func (g *Gateway) resolveAmong(p protocol.SessionsResolveParams, match func(*sessions.Session) bool) ([]string, error) {
+	all, err := g.stores.Combined()
+	if err != nil {
+		return nil, err
+	}
+	f := newListFilter(protocol.SessionsListParams{
+		IncludeGlobal: p.IncludeGlobal, IncludeUnknown: p.IncludeUnknown, SpawnedBy: p.SpawnedBy, AgentID: p.AgentID,
+	}, time.Now())
+	var keys []string
+	for s := range all.Recent() {
+		if match(s) && f.passes(s) {
+			keys = append(keys, s.Key)
+		}
+	}
+	return keys, nil
+}
