@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"parley": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			for _, name := range []string{"PORT", "OTHER"} {
+				port, err := freePort()
+				if err != nil {
+					return err
+				}
+				e.Setenv(name, strconv.Itoa(port))
+			}
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"listening": listening,
+			"occupy":    occupy,
+			"mode":      mode,
+			"await":     await,
+			"term":      term,
+		},
+	})
+}
+
+// freePort is a port of this machine that was free a moment ago.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// listening waits until a daemon accepts connections on a port.
+func listening(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listening port")
+	}
+	poll(ts, "a listener on port "+args[0], func() bool {
+		c, err := net.DialTimeout("tcp", "127.0.0.1:"+args[0], time.Second)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+}
+
+// await waits until a file that a process in the background writes has a text.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await file text")
+	}
+	poll(ts, args[1]+" in "+args[0], func() bool {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && strings.Contains(string(text), args[1])
+	})
+}
+
+// term sends SIGTERM to the daemon of a state directory.
+func term(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: term state-dir")
+	}
+	o, ok := readOwner(ts.MkAbs(args[0]))
+	if !ok {
+		ts.Fatalf("nobody serves %s", args[0])
+	}
+	ts.Check(syscall.Kill(o.PID, syscall.SIGTERM))
+}
+
+// poll asks until it is so: of another process nothing else tells.
+func poll(ts *testscript.TestScript, what string, so func() bool) {
+	for deadline := time.Now().Add(10 * time.Second); !so(); <-time.After(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s did not come in 10 s", what)
+		}
+	}
+}
+
+// occupy listens on a port until the script ends.
+func occupy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: occupy port")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:"+args[0])
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+}
+
+// mode checks the permissions of a file.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode octal file")
+	}
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}

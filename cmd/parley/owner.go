@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/gofrs/flock"
+
+	"github.com/parleyd/parley/internal/rawjson"
+)
+
+// owner is who serves a state directory. While it runs it holds a lock on
+// <state>/parley.lock, and the file says who it is; the lock alone counts, the
+// content may be left over.
+type owner struct {
+	PID  int    `json:"pid"`
+	Port int    `json:"port"`
+	URL  string `json:"url"` // of the gateway protocol, for programs on this machine
+}
+
+func ownerPath(stateDir string) string { return filepath.Join(stateDir, "parley.lock") }
+
+// own takes the state directory, which is made if need be, until release.
+func own(stateDir string, o owner) (release func(), err error) {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return nil, stateFault(stateDir, err)
+	}
+	path := ownerPath(stateDir)
+	lock := flock.New(path, flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, stateFault(stateDir, err)
+	}
+	if !held {
+		return nil, ownedFault(stateDir)
+	}
+	if err := os.WriteFile(path, append(rawjson.MustMarshal(o), '\n'), 0o600); err != nil {
+		return nil, errors.Join(stateFault(stateDir, err), lock.Unlock())
+	}
+	return func() {
+		_ = os.Truncate(path, 0) // so that nobody looks for us; the lock is what counts
+		_ = lock.Unlock()
+	}, nil
+}
+
+func stateFault(stateDir string, err error) error {
+	return fault{exitState, fmt.Errorf("use the state directory %s: %w", stateDir, err),
+		"It must be a directory that this user may write to. Choose another with --state-dir."}
+}
+
+func ownedFault(stateDir string) error {
+	who := "another process"
+	if o, ok := readOwner(stateDir); ok {
+		who = fmt.Sprintf("another parley (pid %d, port %d)", o.PID, o.Port)
+	}
+	return fault{exitOwned, fmt.Errorf("%s already serves %s", who, stateDir),
+		"Talk to it with \"parley call\", stop it, or choose another directory with --state-dir."}
+}
+
+// readOwner is what the lock file says of a process that lives.
+func readOwner(stateDir string) (owner, bool) {
+	text, err := os.ReadFile(ownerPath(stateDir))
+	if err != nil {
+		return owner{}, false
+	}
+	var o owner
+	if rawjson.Unmarshal(text, &o) != nil || o.PID <= 0 {
+		return owner{}, false
+	}
+	alive := syscall.Kill(o.PID, 0) // signal 0 asks without sending
+	return o, alive == nil || errors.Is(alive, syscall.EPERM)
+}

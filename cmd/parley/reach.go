@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/parleyd/parley/client"
+	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/protocol"
+)
+
+// reachFlags say which gateway to talk to. Without them it is the one of the
+// state directory, with the token that it uses.
+type reachFlags struct {
+	placeFlags
+	URL   string `name:"url" placeholder:"URL" env:"PARLEY_URL" help:"Gateway, such as ws://127.0.0.1:18789 (default: the one of the state directory)."`
+	Token string `placeholder:"TOKEN" env:"PARLEY_TOKEN" help:"Shared token (default: that of configuration or state directory)."`
+}
+
+// target is a gateway and what is needed to get in.
+type target struct {
+	url, token, password string
+	identity             string // file of the device identity
+}
+
+func (r reachFlags) target() (target, error) {
+	o := r.options()
+	o.Token = r.Token
+	cfg, _, err := load(o)
+	if err != nil {
+		return target{}, err
+	}
+	t := target{url: r.URL, token: r.Token, identity: filepath.Join(cfg.StateDir, "identity", "cli.json")}
+	if t.url == "" {
+		t.url = "ws://" + localAddress(cfg.Gateway)
+		if o, ok := readOwner(cfg.StateDir); ok && o.URL != "" {
+			t.url = o.URL // it may have been started with another port
+		}
+	}
+	if t.token != "" || !loopback(t.url) {
+		return t, nil // the secrets of this machine are for this machine
+	}
+	switch cfg.Gateway.Auth.Mode {
+	case config.AuthPassword:
+		t.password = cfg.Gateway.Auth.Password.Reveal()
+	case config.AuthToken:
+		if t.token = cfg.Gateway.Auth.Token.Reveal(); t.token == "" {
+			kept, err := config.StoredToken(cfg.StateDir)
+			if err != nil {
+				return t, fault{exitState, err, "Give the token with --token or PARLEY_TOKEN."}
+			}
+			t.token = kept.Reveal()
+		}
+	}
+	return t, nil
+}
+
+// loopback reports whether address is on this machine.
+func loopback(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// dial connects, with a device identity when device is set. A gateway on this
+// machine lets its own command line in without one by default, so that calls
+// leave no trace; others ask for a device that was let in once.
+func (t target) dial(ctx context.Context, device bool) (*client.Conn, error) {
+	o := client.Options{
+		Token: t.token, Password: t.password, Scopes: operatorScopes(),
+		Client: client.Info{ID: protocol.ClientCLI, Mode: protocol.ModeCLI, DisplayName: "parley", Version: versionText(), Platform: runtime.GOOS},
+	}
+	if device {
+		identity, err := client.LoadIdentity(t.identity)
+		if err != nil {
+			return nil, fault{exitState, err, "The file holds the key that this command line proves itself with."}
+		}
+		o.Device = identity
+	}
+	conn, err := client.Dial(ctx, t.url, o)
+	if err == nil {
+		return conn, nil
+	}
+	if refused, ok := errors.AsType[*client.Error](err); ok {
+		return nil, fault{exitFailed, err, remedyFor(refused)}
+	}
+	return nil, fault{exitUnreachable, err, "Is it running? Start it with \"parley serve\", or name another with --url."}
+}
+
+func remedyFor(e *client.Error) string {
+	switch code := detail(e, "code"); {
+	case code == "PAIRING_REQUIRED":
+		return fmt.Sprintf("A device that is let in already must approve this one: parley call device.pair.approve '{\"requestId\":%q}'", detail(e, "requestId"))
+	case strings.HasPrefix(code, "AUTH_TOKEN"):
+		return "Give the gateway's token with --token or PARLEY_TOKEN."
+	}
+	return ""
+}
+
+// with dials, runs use and closes. When the gateway wants a device, which it
+// says at the door or by refusing every right, it does so again with one.
+func (t target) with(ctx context.Context, use func(*client.Conn) error) error {
+	err := t.once(ctx, !loopback(t.url), use)
+	if wantsDevice(err) && loopback(t.url) {
+		return t.once(ctx, true, use)
+	}
+	return err
+}
+
+func (t target) once(ctx context.Context, device bool, use func(*client.Conn) error) (err error) {
+	conn, err := t.dial(ctx, device)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return use(conn)
+}
+
+// wantsDevice reports whether err may go away with a device identity.
+func wantsDevice(err error) bool {
+	e, ok := errors.AsType[*client.Error](err)
+	return ok && (detail(e, "code") == "DEVICE_IDENTITY_REQUIRED" || strings.HasPrefix(e.Message, "missing scope: "))
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/gateway"
+)
+
+// serveCommand is `parley serve`.
+type serveCommand struct {
+	placeFlags
+	Port      int    `placeholder:"N" help:"Port to listen on (default 18789)."`
+	Bind      string `placeholder:"WHERE" help:"Where to listen: loopback, lan or an address (default loopback)."`
+	Token     string `placeholder:"TOKEN" env:"PARLEY_TOKEN" help:"Shared token that clients must present."`
+	LogFormat string `enum:"text,json" default:"text" help:"Form of the log: ${enum}."`
+	Verbose   bool   `short:"v" help:"Log more."`
+}
+
+// Validate refuses a --bind that means nothing, before anything is read.
+func (c *serveCommand) Validate() error {
+	switch c.Bind {
+	case "", "loopback", "lan", "auto", "tailnet":
+		return nil
+	}
+	if _, err := netip.ParseAddr(c.Bind); err != nil {
+		return fmt.Errorf("--bind: %q is neither loopback, lan, auto, tailnet nor an address", c.Bind)
+	}
+	return nil
+}
+
+// graceful is how long an orderly end may take.
+const graceful = 10 * time.Second
+
+// Run serves until a signal comes.
+func (c *serveCommand) Run(io streams) error {
+	o := c.options()
+	o.Port, o.Bind, o.Token = c.Port, c.Bind, c.Token
+	cfg, warnings, err := load(o)
+	if err != nil {
+		return err
+	}
+	log, closeLog, err := newLog(io.err, c.LogFormat, c.Verbose, cfg)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		log.Warn(string(w))
+	}
+	ctx, stop := stopOnSignal(log)
+	defer stop()
+	err = serve(ctx, cfg, log, io)
+	return errors.Join(err, closeLog())
+}
+
+// serve builds the parts in order, runs them until ctx ends, and undoes it.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams) (err error) {
+	release, err := own(cfg.StateDir, owner{PID: os.Getpid(), Port: cfg.Gateway.Port, URL: "ws://" + localAddress(cfg.Gateway)})
+	if err != nil {
+		return err
+	}
+	defer release()
+	cfg, first, err := config.EnsureToken(cfg)
+	if err != nil {
+		return fault{exitState, err, "Put a token into gateway.auth.token, or choose another directory with --state-dir."}
+	}
+	if err := cfg.CheckStart(); err != nil {
+		return fault{exitConfig, err, "Nothing was started. Mend the configuration, or give --bind and --token."}
+	}
+	if cfg.Gateway.TLS.Enabled {
+		return fault{exitConfig, errors.New("gateway.tls is on, which this version cannot do"), "Turn it off and put a proxy that speaks TLS before the gateway."}
+	}
+	listeners, err := listen(ctx, cfg.Gateway, log)
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	g, err := gateway.New(gateway.Options{Config: cfg, Log: log, Version: versionText()})
+	if err != nil {
+		return fmt.Errorf("start the gateway: %w", err)
+	}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	if first || isTerminal(io.out) {
+		greet(io.out, cfg)
+	}
+	log.Info("serving", "address", localAddress(cfg.Gateway), "state", cfg.StateDir, "config", cfg.Path, "version", versionText())
+	if err := g.Serve(ctx, listeners...); err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+func closeAll(ls []net.Listener) {
+	for _, l := range ls {
+		_ = l.Close() // most are closed by now
+	}
+}
+
+// stopOnSignal ends the context at the first SIGINT or SIGTERM. A second one
+// ends the process at once, and so does an end that takes too long.
+func stopOnSignal(log *slog.Logger) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		s, ok := <-signals
+		if !ok {
+			return
+		}
+		log.Info("stopping", "signal", s.String())
+		cancel(fmt.Errorf("signal %s", s))
+		select {
+		case _, ok := <-signals:
+			if ok {
+				log.Warn("stopped at once by a second signal")
+				os.Exit(exitFailed)
+			}
+		case <-time.After(graceful):
+			log.Error("the gateway did not end in time", "limit", graceful)
+			os.Exit(exitFailed)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}
