@@ -1,0 +1,42 @@
+# make            check, test and build
+# make check      format, go.mod, vet, staticcheck
+# make test       all tests, with the race detector
+# make build      bin/parley, static
+# make scenarios  the recorded scenarios against bin/parley, with both players
+# make fuzz       every fuzz target for FUZZTIME
+# make bench      benchmarks through the wire, beside their floors
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME    ?= 10s
+BENCHTIME   ?= 2s
+TESTFLAGS   ?=
+
+.PHONY: all check test build scenarios fuzz bench clean
+
+all: check test build
+
+check:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+test:
+	$(GO) test -race -shuffle=on $(TESTFLAGS) ./...
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/parley ./cmd/parley
+
+scenarios: build
+	$(GO) run ./internal/nodeplay -gateway bin/parley
+
+fuzz:
+	GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./internal/gatewaytest
+
+clean:
+	rm -rf bin .cache

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs every fuzz target of the module for the time given, one after another.
+set -euo pipefail
+go=${GO:-go}
+time=${1:-10s}
+ran=0
+for package in $($go list ./...); do
+	for target in $($go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+		echo "$package $target ($time)"
+		$go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package"
+		ran=$((ran + 1))
+	done
+done
+echo "$ran fuzz targets ran"
+test "$ran" -gt 0
