@@ -47,6 +47,10 @@ func TestKillRightAfterAnAnswer(t *testing.T) {
 			wg.Go(func() { done.write(t, l.Port, fmt.Sprintf("%d-%d", round, writer)) })
 		}
 		wg.Wait()
+		kill(true)
+		if !done.isOver() {
+			t.Fatalf("round %d: the writers ended before the daemon was killed", round)
+		}
 
 		stop, err := gatewaytest.Process(path)(t.Context(), l)
 		if err != nil {

@@ -84,8 +84,28 @@ func (l fileLock) held() *protocol.Error {
 	return protocol.Unavailablef("Error: session file locked (timeout %dms): %s %s", lockWait.Milliseconds(), owner, l.path)
 }
 
+// create makes the lock file, with its content from the first moment on: a
+// process killed between creating and writing would leave a lock without an
+// owner, which nobody may take for half a minute.
 func (l fileLock) create() error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if _, err := os.Lstat(l.path); err == nil {
+		return fs.ErrExist
+	}
+	aside := l.path + "." + strings.ToLower(rand.Text()) + ".tmp"
+	if err := writeOwner(aside); err != nil {
+		return err
+	}
+	err := os.Link(aside, l.path)
+	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+		err = writeOwner(l.path) // a file system without links
+	}
+	_ = os.Remove(aside) // a leftover is removed at the next start
+	return err
+}
+
+// writeOwner makes a file that names this process; it must not exist.
+func writeOwner(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -96,7 +116,7 @@ func (l fileLock) create() error {
 	}
 	_, err = f.WriteString(text + "\n}")
 	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(l.path))
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }
