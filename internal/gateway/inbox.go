@@ -21,8 +21,7 @@ type inbox struct {
 
 // message is one frame from the client, as text.
 type message struct {
-	text   []byte
-	binary bool
+	text []byte
 }
 
 func newInbox(limit int) *inbox {

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	usageDays = 30
-	lastMs    = 24*time.Hour - time.Millisecond
+	usageDays   = 30
+	lastInstant = 24*time.Hour - time.Millisecond
 )
 
 // usageRange is the first and the last moment of the days that a report is
@@ -20,11 +20,11 @@ func usageRange(p protocol.SessionsUsageParams, now time.Time) (from, to time.Ti
 	start, errStart := time.ParseInLocation(time.DateOnly, p.StartDate, zone)
 	end, errEnd := time.ParseInLocation(time.DateOnly, p.EndDate, zone)
 	if errStart == nil && errEnd == nil {
-		return start, end.Add(lastMs)
+		return start, end.Add(lastInstant)
 	}
 	y, m, d := now.In(zone).Date()
 	today := time.Date(y, m, d, 0, 0, 0, 0, zone)
-	return today.AddDate(0, 0, 1-usageDays), today.Add(lastMs)
+	return today.AddDate(0, 0, 1-usageDays), today.Add(lastInstant)
 }
 
 // usageZone is the time zone whose days are meant. The schema has checked the

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/parleyd/parley/internal/gatewaytest"
 )
@@ -35,7 +36,7 @@ func main() {
 	shared := flag.String("shared", "../shared", "the `folder` with tools and scenarios")
 	jobs := flag.Int("jobs", 6, "files to play at a time")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *gateway, *shared, *jobs); err != nil {
 		fmt.Fprintln(os.Stderr, "nodeplay:", err)
@@ -72,7 +73,7 @@ func run(ctx context.Context, gateway, shared string, jobs int) error {
 	}
 	env := append(os.Environ(), "GATEWAY="+gateway, "WIRE_MODULES="+modules, "MAX=1000000")
 	return playAll(ctx, expected, jobs, func(name string) ([]gatewaytest.Fault, error) {
-		return play(ctx, player, name, env)
+		return play(player, name, env)
 	})
 }
 
@@ -130,15 +131,17 @@ func installWS(ctx context.Context) (string, error) {
 	return modules, nil
 }
 
-// play plays one file with the Node player.
-func play(ctx context.Context, player, name string, env []string) ([]gatewaytest.Fault, error) {
+// play plays one file with the Node player. An interrupt does not reach the
+// player, which would leave its gateway running: the file is played to its end.
+func play(player, name string, env []string) ([]gatewaytest.Fault, error) {
 	file := filepath.Join(scenarios, name+".json")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "node", player, "play", file)
+	cmd := exec.Command("node", player, "play", file)
 	cmd.Env = env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

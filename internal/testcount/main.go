@@ -132,16 +132,20 @@ func (c *counter) failedPackage(e event, key string) {
 	fmt.Fprintf(c.out, "FAIL  %s: %d passed, %d failed, %.1f s\n", e.Package, c.perPassed[e.Package], c.perFailed[e.Package], e.Elapsed)
 }
 
-// maxShown bounds what is shown of one test: its end, which says what failed.
-const maxShown = 16 << 10
+// Of one test's output this much is shown: its beginning, where the first
+// fault stands, and its end.
+const (
+	headShown = 4 << 10
+	tailShown = 12 << 10
+)
 
 func (c *counter) show(key string) {
 	if c.output[key] == nil {
 		return
 	}
 	text := c.output[key].String()
-	if cut := len(text) - maxShown; cut > 0 {
-		text = fmt.Sprintf("… %d bytes …\n%s", cut, text[cut:])
+	if cut := len(text) - headShown - tailShown; cut > 0 {
+		text = fmt.Sprintf("%s\n… %d bytes …\n%s", text[:headShown], cut, text[headShown+cut:])
 	}
 	fmt.Fprint(c.out, text)
 }

@@ -48,13 +48,14 @@ ok    p/d: 0 passed, 0.0 s
 	}
 }
 
-func TestCountShowsTheEndOfLongOutput(t *testing.T) {
-	long := strings.Repeat("x", 2*maxShown) + "end"
+func TestCountShowsBothEndsOfLongOutput(t *testing.T) {
+	long := "begin" + strings.Repeat("x", 2*(headShown+tailShown)) + "end"
 	var out strings.Builder
 	if _, err := count(strings.NewReader(`{"Action":"output","Package":"p","Test":"T","Output":"`+long+`"}`+"\n"+`{"Action":"fail","Package":"p","Test":"T"}`), &out); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); !strings.HasSuffix(got, "xend") || len(got) > maxShown+100 {
-		t.Errorf("%d bytes shown, ending in %q", len(got), got[max(0, len(got)-10):])
+	got := out.String()
+	if !strings.HasPrefix(got, "beginx") || !strings.HasSuffix(got, "xend") || len(got) > headShown+tailShown+100 {
+		t.Errorf("%d bytes shown, from %.10q to %q", len(got), got, got[max(0, len(got)-10):])
 	}
 }
