@@ -51,8 +51,7 @@ func parseCompact(data []byte) (Object, error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return Object{}, err
 	}
-	var o Object
-	var places map[string]int // of a large object, so that it is not searched for each member
+	var c collector
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadToken()
 		if err != nil {
@@ -64,28 +63,35 @@ func parseCompact(data []byte) (Object, error) {
 			return Object{}, err
 		}
 		// One colon stands between the name and the value of compact JSON.
-		value := Value(data[end+1 : dec.InputOffset() : dec.InputOffset()])
-		i := -1
-		if places == nil {
-			i = o.index(key)
-		} else if at, ok := places[key]; ok {
-			i = at
-		}
-		if i >= 0 {
-			o.members[i].Value = value
-			continue
-		}
-		o.members = append(o.members, Member{key, value})
-		if places == nil && len(o.members) == 64 {
-			places = make(map[string]int, 128)
-			for i, m := range o.members {
-				places[m.Name] = i
-			}
-		} else if places != nil {
-			places[key] = len(o.members) - 1
-		}
+		c.add(key, Value(data[end+1:dec.InputOffset():dec.InputOffset()]))
 	}
-	return o, nil
+	return c.o, nil
+}
+
+// collector gathers members as they are read. Of a large object it knows the
+// places of all names, so that it is not searched once for each member.
+type collector struct {
+	o      Object
+	places map[string]int
+}
+
+func (c *collector) add(name string, value Value) {
+	if c.places == nil {
+		c.o.Set(name, value)
+		if len(c.o.members) == 64 {
+			c.places = make(map[string]int, 128)
+			for i, m := range c.o.members {
+				c.places[m.Name] = i
+			}
+		}
+		return
+	}
+	if i, ok := c.places[name]; ok {
+		c.o.members[i].Value = value
+		return
+	}
+	c.places[name] = len(c.o.members)
+	c.o.members = append(c.o.members, Member{name, value})
 }
 
 func (o Object) index(name string) int {
