@@ -20,7 +20,8 @@ var changedFields = []string{
 	"contextTokens", "estimatedCostUsd", "modelProvider", "model", "status", "startedAt", "endedAt", "runtimeMs",
 }
 
-// rowFields appends the named fields of a row, those it has, to an object.
+// rowFields appends the named fields of a row, those it has, to an object. A
+// row has updatedAt in any case, but null there means that the entry has none.
 func rowFields(o *rawjson.Object, row protocol.Row, names []string) {
 	// A row is made of valid raw values, texts and booleans: it encodes.
 	fields, err := rawjson.Parse(rawjson.MustMarshal(row))
@@ -28,7 +29,7 @@ func rowFields(o *rawjson.Object, row protocol.Row, names []string) {
 		return
 	}
 	for _, name := range names {
-		if v := fields.Get(name); v != nil {
+		if v := fields.Get(name); v != nil && !(name == "updatedAt" && rawjson.Null(v)) {
 			o.Set(name, v)
 		}
 	}
@@ -101,35 +102,40 @@ func addPosition(o *rawjson.Object, a transcript.Appended, known bool) {
 	}
 }
 
-// removed is told by a store that maintenance took entries out: their
-// transcripts are archived, unless another entry uses them, and their end is
-// announced like that of a deleted session.
+// removed is told by a store that maintenance took entries out: transcripts in
+// the directory of the store are archived, unless another entry uses them, and
+// the end of the sessions is announced like that of deleted ones.
 func (g *Gateway) removed(st *sessions.Store, gone []sessions.Removed) {
 	for _, r := range gone {
 		if !r.Discarded {
-			g.archive(st, r.Key, r.Entry, "deleted")
+			g.archiveUnless(outside(st.Dir()), st, r.Key, r.Entry, "deleted")
 		}
 		g.publishChanged(r.Key, "delete")
+	}
+}
+
+// outside reports of a path whether it lies elsewhere than in dir.
+func outside(dir string) func(path string) bool {
+	return func(path string) bool {
+		rel, err := filepath.Rel(dir, path)
+		return err != nil || !filepath.IsLocal(rel)
 	}
 }
 
 // archive sets the transcripts of an entry aside that is no longer in the
 // store; a failure is logged, for the entry is gone already.
 func (g *Gateway) archive(st *sessions.Store, key string, e sessions.Entry, reason string) []string {
+	return g.archiveUnless(func(string) bool { return false }, st, key, e, reason)
+}
+
+// archiveUnless is archive that leaves the files alone for which kept is true.
+func (g *Gateway) archiveUnless(kept func(path string) bool, st *sessions.Store, key string, e sessions.Entry, reason string) []string {
 	if e.SessionID() == "" {
 		return []string{}
 	}
-	inUse := func(path string) bool {
-		used := false
-		if filepath.Dir(path) == st.Dir() {
-			_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
-				used = v.TranscriptUsed(filepath.Base(path))
-				return nil
-			})
-		}
-		return used
-	}
-	paths, err := g.transcripts.Archive(runs.Ref(st, e), reason, inUse)
+	paths, err := g.transcripts.Archive(runs.Ref(st, e), reason, func(path string) bool {
+		return kept(path) || g.transcriptUsed(st, path)
+	})
 	if err != nil {
 		g.log.Warn("transcript not archived", "session", key, "reason", reason, "err", err)
 	}
@@ -137,4 +143,16 @@ func (g *Gateway) archive(st *sessions.Store, key string, e sessions.Entry, reas
 		paths = []string{}
 	}
 	return paths
+}
+
+// transcriptUsed reports whether the file at path is the transcript of an entry
+// of the store, or will be when it has none before it.
+func (g *Gateway) transcriptUsed(st *sessions.Store, path string) (used bool) {
+	_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
+		for e := range v.Naming(filepath.Base(path)) {
+			used = used || g.transcripts.Reaches(runs.Ref(st, e), path)
+		}
+		return nil
+	})
+	return used
 }

@@ -108,12 +108,12 @@ func (g *Gateway) createEntry(ctx context.Context, key, parent string, p protoco
 }
 
 // undoCreate puts back the entry that create replaced, or none, unless somebody
-// made it another session meanwhile.
+// changed the session meanwhile.
 func (g *Gateway) undoCreate(ctx context.Context, st *sessions.Store, key string, made, old sessions.Entry, existed bool) error {
 	return st.Update(ctx, func(tx *sessions.Tx) error {
 		now, ok := tx.Get(key)
 		switch {
-		case !ok || now.SessionID() != made.SessionID():
+		case !ok || now.SessionID() != made.SessionID() || now.UpdatedAt() != made.UpdatedAt():
 		case existed:
 			tx.Put(key, old)
 		default:

@@ -47,8 +47,9 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 	res := sessionsDeleteResult{OK: true, Key: key, Archived: []string{}}
 	var old sessions.Entry
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
-		old, res.Deleted = tx.Claim(key)
-		tx.Delete(key)
+		if old, res.Deleted = tx.Claim(key); res.Deleted {
+			tx.Delete(key) // what is no entry stays in the file
+		}
 		return nil
 	})
 	if err != nil {

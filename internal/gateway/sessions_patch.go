@@ -39,26 +39,34 @@ func (g *Gateway) sessionsPatch(ctx context.Context, c *call, p protocol.Session
 	if err != nil {
 		return none, err
 	}
-	var e sessions.Entry
-	err = st.Update(ctx, func(tx *sessions.Tx) error {
-		r := g.rules(key, tx)
-		old, ok := tx.Claim(key)
-		if !ok {
-			old = r.NewSession()
-		}
-		var err error
-		if e, err = sessions.Patch(old, p, r); err != nil {
-			return err
-		}
-		tx.Put(key, e)
-		return nil
-	})
+	e, err := g.patchEntry(ctx, st, key, p)
 	if err != nil {
 		return none, err
 	}
 	c.After(func() { g.publishChanged(key, "patch") })
 	m := sessions.ResolvedModel(g.cfg, g.keys().Agent(key), e)
 	return sessionsPatchResult{OK: true, Path: st.Path(), Key: key, Entry: e, Resolved: resolvedModel{m.Provider, m.Model}}, nil
+}
+
+// patchEntry stores a patched entry, or none of the patch: that a session moves
+// to its canonical key is kept even when the patch is refused.
+func (g *Gateway) patchEntry(ctx context.Context, st *sessions.Store, key string, p protocol.SessionsPatchParams) (e sessions.Entry, err error) {
+	var refusal error
+	err = st.Update(ctx, func(tx *sessions.Tx) error {
+		r := g.rules(key, tx)
+		old, ok := tx.Claim(key)
+		if !ok {
+			old = r.NewSession()
+		}
+		if e, refusal = sessions.Patch(old, p, r); refusal == nil {
+			tx.Put(key, e)
+		}
+		return nil
+	})
+	if err == nil {
+		err = refusal
+	}
+	return e, err
 }
 
 // rules are what a change of the session depends on.

@@ -14,18 +14,19 @@ import (
 	"github.com/parleyd/parley/internal/protocol"
 )
 
-// commit is Update for the one whose turn it is.
-func (s *Store) commit(ctx context.Context, deadline time.Time, fn func(*Tx) error) ([]Removed, error) {
+// commit is Update for the one whose turn it is. wrote is false when there was
+// nothing to write.
+func (s *Store) commit(ctx context.Context, deadline time.Time, fn func(*Tx) error) (removed []Removed, wrote bool, err error) {
 	if s.closed {
-		return nil, protocol.Unavailablef("session store %s is closed", s.path)
+		return nil, false, protocol.Unavailablef("session store %s is closed", s.path)
 	}
 	base, tx, err := s.stage(fn)
 	if err != nil || !tx.changed {
-		return nil, err
+		return nil, false, err
 	}
 	release, err := s.lock(ctx, deadline)
 	if err != nil {
-		return nil, s.unavailable("lock", err)
+		return nil, false, s.unavailable("lock", err)
 	}
 	defer func() {
 		if err := release(); err != nil {
@@ -33,17 +34,17 @@ func (s *Store) commit(ctx context.Context, deadline time.Time, fn func(*Tx) err
 		}
 	}()
 	if v, err := s.refresh(); err != nil {
-		return nil, s.unavailable("read", err)
+		return nil, false, s.unavailable("read", err)
 	} else if v != base {
 		if base, tx, err = s.stage(fn); err != nil || !tx.changed {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	removed := s.prepare(base, tx)
+	removed = s.prepare(base, tx)
 	if err := s.write(base, tx.Snapshot); err != nil {
-		return nil, s.unavailable("write", err)
+		return nil, false, s.unavailable("write", err)
 	}
-	return removed, nil
+	return removed, true, nil
 }
 
 // stage runs fn on a copy of the present content.

@@ -1,13 +1,18 @@
 package sessions
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -108,6 +113,39 @@ func TestDiskBudget(t *testing.T) {
 	if got, want := names(t, st), []string{"other.txt", "s0.jsonl", "s4.jsonl", "sessions.json", "sessions.json.flock"}; !slices.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
+}
+
+// records counts the log records with a message.
+type records struct {
+	slog.Handler
+	message string
+	n       *atomic.Int32
+}
+
+func (r records) Handle(_ context.Context, rec slog.Record) error {
+	if rec.Message == r.message {
+		r.n.Add(1)
+	}
+	return nil
+}
+
+func TestBudgetThatCannotBeKeptIsNotTriedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, wait := maintained(t, `{mode: "enforce", pruneAfter: "36500d", maxDiskBytes: 100}`, `{}`, "other.txt", "orphan.jsonl")
+		var n atomic.Int32
+		st.log = slog.New(records{slog.NewTextHandler(io.Discard, nil), "applied session disk budget cleanup", &n})
+		if err := set(t.Context(), st, "agent:main:main", entryOf(t, `{"updatedAt":200}`)); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Minute)
+		wait()
+		if n.Load() != 1 {
+			t.Errorf("%d cleanups within a minute of one change, want 1", n.Load())
+		}
+		if got, want := names(t, st), []string{"other.txt", "sessions.json", "sessions.json.flock"}; !slices.Equal(got, want) {
+			t.Errorf("files %v, want %v", got, want)
+		}
+	})
 }
 
 func TestRotateKeepsTheStoreInPlace(t *testing.T) {

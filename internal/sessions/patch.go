@@ -206,11 +206,18 @@ func lineage(clean func(string, value) (value, *protocol.Error), cleanFirst bool
 		if err := supported(); err != nil {
 			return err
 		}
-		if isSet && !sameScalar(was, v.raw) {
+		if isSet && !sameScalar(was, v.raw) && !sameNumber(was, v.raw) {
 			return protocol.Invalidf("%s cannot be changed once set", name)
 		}
 		return asGiven(c, name, v)
 	}
+}
+
+// sameNumber reports whether both are one number, however it is spelled.
+func sameNumber(a, b rawjson.Value) bool {
+	n, ok := rawjson.Number(a)
+	m, too := rawjson.Number(b)
+	return ok && too && n == m
 }
 
 // label gives a session a name that no other session of its file has.

@@ -66,6 +66,7 @@ func TestPatch(t *testing.T) {
 		{name: "lineage", key: sub, entry: `{}`, patch: `{"spawnedBy":" p ","spawnDepth":0,"subagentRole":"leaf","subagentControlScope":"none"}`,
 			want: `{"spawnedBy":"p","spawnDepth":0,"subagentRole":"leaf","subagentControlScope":"none"}`},
 		{name: "lineage again", key: sub, entry: `{"spawnedBy":"p","spawnDepth":0}`, patch: `{"spawnedBy":"p ","spawnDepth":0}`, want: `{"spawnedBy":"p","spawnDepth":0}`},
+		{name: "lineage again, number spelled otherwise", key: sub, entry: `{"spawnDepth":2.0}`, patch: `{"spawnDepth":2}`, want: `{"spawnDepth":2}`},
 		{name: "lineage changed", key: sub, entry: `{"spawnDepth":0}`, patch: `{"spawnDepth":1}`, fault: "spawnDepth cannot be changed once set"},
 		{name: "lineage cleared", key: sub, entry: `{"spawnDepth":0}`, patch: `{"spawnDepth":null}`, fault: "spawnDepth cannot be cleared once set"},
 		{name: "lineage cleared unset", entry: `{}`, patch: `{"spawnedBy":null}`, want: `{}`},

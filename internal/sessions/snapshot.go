@@ -220,17 +220,29 @@ func (v *Snapshot) LabelTaken(label, except string) bool {
 // TranscriptUsed reports whether an entry's transcript can be the file with
 // this name in the directory of the store.
 func (v *Snapshot) TranscriptUsed(name string) bool {
+	for range v.Naming(name) {
+		return true
+	}
+	return false
+}
+
+// Naming yields the entries whose transcript can have this file name, in
+// whichever directory.
+func (v *Snapshot) Naming(name string) iter.Seq[Entry] {
 	id, _ := strings.CutSuffix(name, ".jsonl")
-	used := false
-	v.bySession.Ascend(&record{session: id}, func(r *record) bool {
-		used = r.session == id
-		return false
-	})
-	v.byFile.Ascend(&record{file: name}, func(r *record) bool {
-		used = used || r.file == name
-		return false
-	})
-	return used
+	return func(yield func(Entry) bool) {
+		more := true
+		v.bySession.Ascend(&record{session: id}, func(r *record) bool {
+			more = r.session != id || yield(r.entry)
+			return more && r.session == id
+		})
+		if !more {
+			return
+		}
+		v.byFile.Ascend(&record{file: name}, func(r *record) bool {
+			return r.file == name && yield(r.entry)
+		})
+	}
 }
 
 // fileName is the base name of an entry's sessionFile, "" when it has none.

@@ -138,13 +138,12 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	removed, err := s.commit(ctx, deadline, fn)
+	removed, wrote, err := s.commit(ctx, deadline, fn)
 	s.turn <- struct{}{}
-	if err != nil {
-		return err
+	if wrote {
+		s.maintained(removed)
 	}
-	s.maintained(removed)
-	return nil
+	return err
 }
 
 // close waits for what goes on in the background and gives the store up.

@@ -84,6 +84,13 @@ func TestEnsure(t *testing.T) {
 	if got := f.read(t, f.path("empty")); !strings.Contains(got, `"id":"empty"`) {
 		t.Errorf("header of the empty file is %q", got)
 	}
+	// An older version or a file without header is brought up to date by the
+	// next line that is appended, not by looking whether it is there.
+	old := f.write(t, "old.jsonl", `{"type":"session","id":"old"}`, `{"type":"message","message":{"role":"user","content":"u"}}`)
+	before := f.read(t, old)
+	if err := f.Ensure(f.ref("old"), "/w"); err != nil || f.read(t, old) != before {
+		t.Errorf("an old file became %q, %v", f.read(t, old), err)
+	}
 	err := f.Ensure(f.ref("../evil"), "/w")
 	if got, want := fmt.Sprint(err), "Invalid session ID: ../evil"; got != want || !errors.Is(err, ErrBadID) {
 		t.Errorf("error = %q, want %q", got, want)

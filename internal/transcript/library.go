@@ -98,6 +98,18 @@ func (l *Library) File(r Ref) (string, error) {
 	return p.path(), err
 }
 
+// Reaches reports whether the existing file at path, as Archive names it, is
+// one of those that the session of r may have as its transcript.
+func (l *Library) Reaches(r Ref, path string) bool {
+	bases := l.paths.bases(r)
+	for _, c := range l.paths.candidates(r) {
+		if p, ok, err := resolve(c, bases); err == nil && ok && p.path() == path {
+			return true
+		}
+	}
+	return false
+}
+
 // existing is the place of the first candidate that exists.
 func (l *Library) existing(r Ref) (place, error) {
 	bases := l.paths.bases(r)

@@ -32,6 +32,19 @@ type writer struct {
 // openWriter opens or makes the transcript of r and brings it into the shape
 // that a writer needs: a header of the current version before the lines.
 func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
+	w, err := l.openAsIs(r, cwd)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.upgrade(); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// openAsIs opens or makes the transcript of r.
+func (l *Library) openAsIs(r Ref, cwd string) (*writer, error) {
 	p, err := l.target(r)
 	if err != nil {
 		return nil, err
@@ -51,17 +64,14 @@ func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
 	}
 	w := &writer{l: l, ref: r, cwd: cwd, root: root, place: p, key: p.key()}
 	w.unlock = l.locks.lock(w.key)
-	if err := w.open(); err != nil {
+	if err := w.reopen(); err != nil {
 		w.close()
 		return nil, err
 	}
 	return w, nil
 }
 
-func (w *writer) open() error {
-	if err := w.reopen(); err != nil {
-		return err
-	}
+func (w *writer) upgrade() error {
 	if w.ix.size == 0 || w.ix.head.ok && w.ix.head.version >= formatVersion {
 		return nil
 	}
@@ -144,7 +154,7 @@ func (w *writer) takeBack() error {
 // Ensure makes the transcript of r with a header line when it does not exist
 // or is empty, durably. It leaves any other file alone.
 func (l *Library) Ensure(r Ref, cwd string) error {
-	w, err := l.openWriter(r, cwd)
+	w, err := l.openAsIs(r, cwd)
 	if err != nil {
 		return err
 	}

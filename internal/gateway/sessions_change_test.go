@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
+)
+
+// A refused patch changes nothing, but the session stands under its canonical
+// key then, as after any other method that writes.
+func TestRefusedPatchMovesTheKey(t *testing.T) {
+	g := bare(t, `{}`, `{"agent:main:Old":{"sessionId":"s","updatedAt":5},"agent:main:x":{"label":"taken"}}`)
+	st, err := g.stores.Store("agent:main:old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.patchEntry(t.Context(), st, "agent:main:old", protocol.SessionsPatchParams{
+		ExecNode: protocol.Some("n"), Label: protocol.Some("taken"),
+	})
+	if err == nil || !strings.Contains(err.Error(), "label already in use: taken") {
+		t.Errorf("error = %v, want the label refused", err)
+	}
+	f, _, err := g.stores.Lookup("OLD")
+	if got, want := string(f.Entry.Raw()), `{"sessionId":"s","updatedAt":5}`; f.StoredKey != "agent:main:old" || got != want || err != nil {
+		t.Errorf("%s: %s, %v, want agent:main:old: %s", f.StoredKey, got, err, want)
+	}
+}
+
+// An entry that was never dated has updatedAt null in its row; the fields
+// beside the row leave it out.
+func TestChangedLeavesOutMissingTime(t *testing.T) {
+	g := bare(t, `{}`, `{"agent:main:a":{"sessionId":"s"}}`)
+	var l listener
+	g.hub.Add("c", &l)
+	g.hub.SubscribeSessions("c", true)
+	g.hub.Publish(g.messageEvents("agent:main:a", transcript.Appended{ID: "m", Seq: 1, Message: rawjson.Value(`{}`)})...)
+	if len(l.payloads) != 2 {
+		t.Fatalf("%d events, want 2", len(l.payloads))
+	}
+	for _, p := range l.payloads {
+		if n := strings.Count(p, `"updatedAt":null`); n != 1 {
+			t.Errorf("updatedAt is null %d times, want once, in the row: %s", n, p)
+		}
+	}
+}
+
+func TestArchiveLeavesWhatOthersUse(t *testing.T) {
+	g := bare(t, `{}`, `{"agent:main:other":{"sessionId":"s-b","sessionFile":"sub/shared.jsonl"},"agent:main:far":{"sessionId":"s-far"}}`)
+	g.log = slog.New(slog.DiscardHandler)
+	st, err := g.stores.Store("agent:main:other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sub/shared.jsonl", "sub/own.jsonl", "s-a.jsonl", "s-far.jsonl", "s-b.jsonl", "../../ops/sessions/s-d.jsonl"} {
+		path := filepath.Join(st.Dir(), name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("{}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		entry      string
+		maintained bool // removed by the limits of the store, not by a client
+		want       []string
+	}{
+		{entry: `{"sessionId":"s-a","sessionFile":"sub/shared.jsonl"}`, want: []string{"s-a.jsonl"}},
+		{entry: `{"sessionId":"s-far","sessionFile":"s-b.jsonl"}`},
+		{entry: `{"sessionId":"s-c","sessionFile":"sub/own.jsonl"}`, maintained: true, want: []string{"sub/own.jsonl"}},
+		{entry: `{"sessionId":"s-d","sessionFile":"` + filepath.Join(filepath.Dir(st.Dir()), "../ops/sessions/s-d.jsonl") + `"}`, maintained: true},
+	} {
+		e, err := sessions.ParseEntry([]byte(tt.entry))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.maintained {
+			g.removed(st, []sessions.Removed{{Key: "agent:main:gone", Entry: e}})
+		} else if got := g.archive(st, "agent:main:gone", e, "deleted"); len(got) != len(tt.want) {
+			t.Errorf("%s: archived %v, want %v", tt.entry, got, tt.want)
+		}
+		for _, name := range tt.want {
+			if _, err := os.Stat(filepath.Join(st.Dir(), name)); !os.IsNotExist(err) {
+				t.Errorf("%s: %s is still there: %v", tt.entry, name, err)
+			}
+		}
+	}
+	for _, name := range []string{"sub/shared.jsonl", "s-far.jsonl", "s-b.jsonl", "../../ops/sessions/s-d.jsonl"} {
+		if _, err := os.Stat(filepath.Join(st.Dir(), name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Only entries are deleted; what else a file holds under the key stays.
+func TestDeleteLeavesWhatIsNoEntry(t *testing.T) {
+	const store = `{"agent:main:nothing":null}`
+	g := bare(t, `{}`, store)
+	g.log = slog.New(slog.DiscardHandler)
+	withEngine(t, g)
+	r, err := g.sessionsDelete(t.Context(), &call{conn: &conn{}}, protocol.SessionsDeleteParams{Key: "nothing"})
+	if r.Deleted || err != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	got, err := os.ReadFile(filepath.Join(g.cfg.StateDir, "agents/main/sessions/sessions.json"))
+	if string(got) != store || err != nil {
+		t.Errorf("file is %s, %v, want %s", got, err, store)
+	}
+}
+
+func TestUndoCreate(t *testing.T) {
+	const made = `{"sessionId":"s","updatedAt":7,"label":"L"}`
+	for _, tt := range []struct {
+		name, now, old, want string
+	}{
+		{"new", made, "", ""},
+		{"there before", made, `{"sessionId":"s","updatedAt":5}`, `{"sessionId":"s","updatedAt":5}`},
+		{"patched meanwhile", `{"sessionId":"s","updatedAt":8,"label":"M"}`, `{"sessionId":"s","updatedAt":5}`, `{"sessionId":"s","updatedAt":8,"label":"M"}`},
+		{"reset meanwhile", `{"sessionId":"t","updatedAt":7}`, "", `{"sessionId":"t","updatedAt":7}`},
+	} {
+		g := bare(t, `{}`, `{"agent:main:a":`+tt.now+`}`)
+		st, err := g.stores.Store("agent:main:a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var old sessions.Entry
+		if tt.old != "" {
+			if old, err = sessions.ParseEntry([]byte(tt.old)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e, err := sessions.ParseEntry([]byte(made))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.undoCreate(t.Context(), st, "agent:main:a", e, old, tt.old != ""); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		f, ok, err := g.stores.Lookup("a")
+		got := string(f.Entry.Raw())
+		if !ok {
+			got = ""
+		}
+		if got != tt.want || err != nil {
+			t.Errorf("%s: left %s, %v, want %s", tt.name, got, err, tt.want)
+		}
+	}
+}
