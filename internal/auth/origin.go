@@ -53,7 +53,9 @@ func parseOrigin(text string) (origin, bool) {
 		return origin{}, false
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" || u.Hostname() == "" {
+	// file: and the like have no host; nobody who allows origins means them,
+	// but they parse.
+	if err != nil || u.Scheme == "" || u.Hostname() == "" && defaultPort(strings.ToLower(u.Scheme)) != "" {
 		return origin{}, false
 	}
 	o := origin{scheme: strings.ToLower(u.Scheme), host: strings.ToLower(u.Hostname())}

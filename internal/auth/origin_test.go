@@ -24,6 +24,9 @@ func TestJudgeOrigin(t *testing.T) {
 		{listed, "://x", "", true, originInvalid},
 		{listed, "http://localhost:99999", "", true, originInvalid},
 		{listed, "http://localhost:http", "", true, originInvalid},
+		{listed, "file://", "", true, originNotAllowed},
+		{config.ControlUI{HostHeaderOriginAllows: true}, "file://", "", true, originNotAllowed},
+		{config.ControlUI{AllowedOrigins: []string{"*"}}, "file://", "", false, ""},
 
 		{listed, "https://ui.example", "", false, ""},
 		{listed, "https://UI.example", "", false, ""},

@@ -28,11 +28,15 @@ const (
 	// unauthorizedLimit is the number of unauthorized-role answers in a row
 	// after which a connection is closed (spec: protocol 11).
 	unauthorizedLimit = 11
+	// blockingLimit is how many blocking calls of one connection may be under
+	// way, waitingLimit how many of those that only wait. At the limit the
+	// dispatcher waits: a client that pipelines more is not read.
+	blockingLimit, waitingLimit = 64, 1024
 )
 
 // conn is one WebSocket connection. Three goroutines serve it: the reader
-// takes messages off the socket (and so answers pings), the dispatcher handles
-// them in order, the writer alone writes and closes.
+// takes messages off the socket, the dispatcher handles them in order, the
+// writer alone writes and closes.
 type conn struct {
 	// Static after construction.
 	id     string
@@ -42,6 +46,7 @@ type conn struct {
 	header http.Header
 	host   string
 	peer   netip.AddrPort
+	from   netip.Addr  // the client's address, invalid when unknown; set before it is served
 	cork   *corkedConn // nil where the listener is not ours
 	in     *inbox
 	out    *outbox
@@ -62,7 +67,9 @@ type conn struct {
 	unauthorized int
 	presenceKey  string
 
-	calls sync.WaitGroup // blocking calls under way
+	calls    sync.WaitGroup // blocking calls under way
+	blocking chan struct{}  // holds a token for each that works
+	waiting  chan struct{}  // and for each that only waits
 }
 
 func newConn(ws *websocket.Conn, r *http.Request, maxBuffered int) *conn {
@@ -78,6 +85,9 @@ func newConn(ws *websocket.Conn, r *http.Request, maxBuffered int) *conn {
 		cork:   corkOf(r),
 		in:     newInbox(2 * protocol.MaxPayload),
 		out:    newOutbox(maxBuffered),
+
+		blocking: make(chan struct{}, blockingLimit),
+		waiting:  make(chan struct{}, waitingLimit),
 	}
 }
 
@@ -227,6 +237,10 @@ func (c *conn) write() {
 		time.AfterFunc(drainTimeout, stop)
 	})()
 	for range c.out.wake {
+		if err := c.writePongs(); err != nil {
+			_ = c.ws.CloseNow()
+			return
+		}
 		frames, end := c.out.take()
 		if end != nil && end.abrupt {
 			_ = c.ws.CloseNow() // the peer is gone; there is nobody to tell
@@ -258,6 +272,21 @@ func (c *conn) writeAll(ctx context.Context, frames [][]byte) (err error) {
 			return err
 		}
 		c.out.written(len(f))
+		if err := c.writePongs(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePongs writes the pongs that wait, between messages: the library has
+// nothing half written then.
+func (c *conn) writePongs() error {
+	for _, payload := range c.out.takePongs() {
+		// The final fragment of a pong; the payload of a ping has at most 125 bytes.
+		if _, err := c.cork.Write(append([]byte{0x8a, byte(len(payload))}, payload...)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

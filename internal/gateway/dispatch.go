@@ -50,9 +50,11 @@ func (g *Gateway) dispatchAll(ctx context.Context, c *conn) {
 		if c.out.isClosing() {
 			continue // what came behind the fault is not looked at
 		}
+		c.out.waitForRoom()
 		if c.connected.Load() {
 			g.dispatch(ctx, c, m.text)
 		} else {
+			g.strangers.leave(c)
 			g.firstFrame(c, m.text)
 		}
 	}
@@ -176,10 +178,15 @@ func (g *Gateway) dispatch(ctx context.Context, c *conn, text []byte) {
 		g.serve(context.WithoutCancel(ctx), cl, m, params)
 		return
 	}
+	slots := c.waiting
 	if m.flags&abandoned == 0 {
-		ctx = context.WithoutCancel(ctx)
+		slots, ctx = c.blocking, context.WithoutCancel(ctx)
 	}
-	c.calls.Go(func() { g.serve(ctx, cl, m, params) })
+	slots <- struct{}{}
+	c.calls.Go(func() {
+		defer func() { <-slots }()
+		g.serve(ctx, cl, m, params)
+	})
 }
 
 // admit finds the method of a request, if this connection may call it.

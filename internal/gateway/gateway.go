@@ -6,9 +6,10 @@
 // the session stores, the transcripts, the run engine, the hub. Every
 // connection has a reader, a dispatcher and a writer; calls of one connection
 // are handled in the order of arrival, those that wait get a goroutine of
-// their own. An answer is queued before the events that its call caused
-// (exceptions: doc/architecture.md, Order). A method's rules live below
-// this package; a handler normalises, acts and builds the result.
+// their own, a bounded number of them. An answer is queued before the events
+// that its call caused (exceptions: doc/architecture.md, Order). A method's
+// rules live below this package; a handler normalises, acts and builds the
+// result.
 package gateway
 
 import (
@@ -34,6 +35,9 @@ import (
 
 // runsTimeout is how long the end of all runs is awaited when stopping.
 const runsTimeout = 8 * time.Second
+
+// idleTimeout is how long an HTTP connection is kept between two requests.
+const idleTimeout = time.Minute
 
 // Options are what a Gateway is made of.
 type Options struct {
@@ -63,6 +67,7 @@ type Gateway struct {
 	presence    *presence
 	health      *health
 	gate        *gate // who may come in: internal/auth, see handshake.go
+	strangers   strangers
 
 	editing sync.Mutex // held while the configuration file is edited
 
@@ -118,6 +123,7 @@ func (g *Gateway) Serve(ctx context.Context, ls ...net.Listener) error {
 	srv := &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: handshakeTimeout,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		ConnContext:       withCork,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
@@ -238,6 +244,7 @@ func (g *Gateway) join(c *conn) bool {
 
 // leave forgets a connection that has ended.
 func (g *Gateway) leave(c *conn) {
+	g.strangers.leave(c)
 	g.hub.Remove(c.id)
 	g.mu.Lock()
 	delete(g.conns, c.id)

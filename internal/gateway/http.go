@@ -1,7 +1,11 @@
 package gateway
 
 import (
+	"context"
+	"encoding/base64"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,20 +154,29 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o := &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled}
-	if offered := r.Header.Get("Sec-WebSocket-Protocol"); offered != "" {
-		first, _, _ := strings.Cut(offered, ",")
-		o.Subprotocols = []string{strings.TrimSpace(first)}
+	if first, _ := firstProtocol(r.Header); first != "" {
+		o.Subprotocols = []string{first}
+	}
+	var c *conn
+	if corkOf(r) != nil {
+		// The library would answer from the reader, and end the connection when
+		// a large message holds the socket for five seconds.
+		o.OnPingReceived = func(_ context.Context, payload []byte) bool {
+			c.out.pong(payload)
+			return false
+		}
 	}
 	ws, err := websocket.Accept(w, r, o)
 	if err != nil {
 		g.log.Debug("upgrade failed", "peer", r.RemoteAddr, "err", err)
 		return
 	}
-	c := newConn(ws, r, g.maxBuffered)
+	c = newConn(ws, r, g.maxBuffered)
 	if !g.enter(c) {
 		_ = ws.CloseNow() // stopping: a connection without handshake is just dropped
 		return
 	}
+	g.meet(c, g.gate.placeOf(r).Addr)
 	g.serveConn(c)
 }
 
@@ -172,20 +185,53 @@ func upgradeFault(r *http.Request) (status int, reason string) {
 	switch {
 	case r.Method != http.MethodGet:
 		return http.StatusMethodNotAllowed, "Invalid HTTP method"
-	case !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"), !hasToken(r.Header.Get("Connection"), "upgrade"):
+	case !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"), !hasToken(strings.Join(r.Header.Values("Connection"), ","), "upgrade"):
 		return http.StatusBadRequest, "Invalid Upgrade header"
-	case r.Header.Get("Sec-WebSocket-Key") == "":
+	case !validKey(r.Header.Values("Sec-WebSocket-Key")):
 		return http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Key header"
 	}
 	switch r.Header.Get("Sec-WebSocket-Version") {
 	case "13":
-		return 0, ""
 	case "8":
 		r.Header.Set("Sec-WebSocket-Version", "13") // the same protocol; the library knows it by this number
-		return 0, ""
+	default:
+		return http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Version header"
 	}
-	return http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Version header"
+	if _, ok := firstProtocol(r.Header); !ok {
+		return http.StatusBadRequest, "Invalid Sec-WebSocket-Protocol header"
+	}
+	return 0, ""
 }
+
+// validKey reports whether a handshake has one key: 16 bytes in base64.
+func validKey(keys []string) bool {
+	if len(keys) != 1 || len(keys[0]) != 24 {
+		return false
+	}
+	b, err := base64.StdEncoding.DecodeString(keys[0])
+	return err == nil && len(b) == 16
+}
+
+// firstProtocol is the subprotocol that is agreed on, "" when none is offered.
+// It reports false when the offer is no list of different tokens.
+func firstProtocol(h http.Header) (string, bool) {
+	offers := h.Values("Sec-WebSocket-Protocol")
+	if len(offers) == 0 {
+		return "", true
+	}
+	var names []string
+	for name := range strings.SplitSeq(strings.Join(offers, ","), ",") {
+		name = strings.Trim(name, " \t")
+		if !protocolName.MatchString(name) || slices.Contains(names, name) {
+			return "", false
+		}
+		names = append(names, name)
+	}
+	return names[0], true
+}
+
+// protocolName is a token of HTTP.
+var protocolName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 // hasToken reports whether a comma-separated header holds a token.
 func hasToken(header, token string) bool {

@@ -24,6 +24,9 @@ type message struct {
 	text []byte
 }
 
+// cost is the memory that the message takes, about: empty ones are not free.
+func (m message) cost() int { return cap(m.text) + 64 }
+
 func newInbox(limit int) *inbox {
 	return &inbox{limit: limit, room: make(chan struct{}, 1), ready: make(chan struct{}, 1)}
 }
@@ -32,9 +35,9 @@ func newInbox(limit int) *inbox {
 func (b *inbox) put(ctx context.Context, m message) bool {
 	for {
 		b.mu.Lock()
-		if len(b.queue) == 0 || b.bytes+len(m.text) <= b.limit {
+		if len(b.queue) == 0 || b.bytes+m.cost() <= b.limit {
 			b.queue = append(b.queue, m)
-			b.bytes += len(m.text)
+			b.bytes += m.cost()
 			b.mu.Unlock()
 			token(b.ready)
 			return true
@@ -57,7 +60,7 @@ func (b *inbox) next(ctx context.Context) (message, bool) {
 			m := b.queue[0]
 			b.queue[0] = message{}
 			b.queue = b.queue[1:]
-			b.bytes -= len(m.text)
+			b.bytes -= m.cost()
 			b.mu.Unlock()
 			token(b.room)
 			return m, true

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
 )
 
 type modelsListResult struct {
@@ -34,6 +35,6 @@ func (g *Gateway) modelsList(context.Context, *call, protocol.NoParams) (modelsL
 }
 
 // lastHeartbeat answers null: there are no heartbeats, and clients ask.
-func (g *Gateway) lastHeartbeat(context.Context, *call, protocol.NoParams) (any, error) {
-	return nil, nil
+func (g *Gateway) lastHeartbeat(context.Context, *call, protocol.NoParams) (rawjson.Value, error) {
+	return rawjson.Value("null"), nil
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"sync"
@@ -17,6 +18,7 @@ import (
 type outbox struct {
 	limit int
 	wake  chan struct{}   // holds one token while there is something to take
+	room  chan struct{}   // holds one token once less than limit waits again
 	ended context.Context // done once ending is set
 	stop  context.CancelFunc
 
@@ -28,7 +30,11 @@ type outbox struct {
 	held    [][]byte // events that came before hello, which must be first
 	ending  *ending  // no frame is taken in any more; close when queue is empty
 	dropped map[string]int64
+	pongs   [][]byte // payloads; they count for nothing, there are maxPongs at most
 }
+
+// maxPongs is how many pings are answered at once; of more the newest.
+const maxPongs = 16
 
 // ending is how a connection is to be closed.
 type ending struct {
@@ -39,7 +45,7 @@ type ending struct {
 }
 
 func newOutbox(limit int) *outbox {
-	o := &outbox{limit: limit, wake: make(chan struct{}, 1)}
+	o := &outbox{limit: limit, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	o.ended, o.stop = context.WithCancel(context.Background())
 	return o
 }
@@ -110,12 +116,7 @@ func (o *outbox) push(frame []byte) {
 	o.signal()
 }
 
-func (o *outbox) signal() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
-}
+func (o *outbox) signal() { token(o.wake) }
 
 // close takes nothing in any more; the writer closes the socket with status
 // and reason once everything that was queued is written. The first close
@@ -168,6 +169,50 @@ func (o *outbox) written(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.bytes -= n
+	if o.bytes <= o.limit {
+		token(o.room)
+	}
+}
+
+// waitForRoom returns when no more than limit bytes wait, or the connection is
+// to end. Only the dispatcher may wait: a client that reads no answers gets no
+// more calls handled, instead of filling memory.
+func (o *outbox) waitForRoom() {
+	for {
+		o.mu.Lock()
+		ready := o.bytes <= o.limit || o.ending != nil
+		o.mu.Unlock()
+		if ready {
+			return
+		}
+		select {
+		case <-o.room:
+		case <-o.ended.Done():
+		}
+	}
+}
+
+// pong queues the answer to a ping.
+func (o *outbox) pong(payload []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ending != nil {
+		return
+	}
+	if len(o.pongs) == maxPongs {
+		o.pongs = o.pongs[1:]
+	}
+	o.pongs = append(o.pongs, bytes.Clone(payload))
+	o.signal()
+}
+
+// takePongs is the payloads of all pongs that wait.
+func (o *outbox) takePongs() [][]byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.pongs
+	o.pongs = nil
+	return p
 }
 
 // isClosing reports whether the connection is about to be closed by us.

@@ -32,6 +32,8 @@ const (
 type presence struct {
 	self protocol.PresenceEntry
 
+	telling sync.Mutex // held while an event is made and published
+
 	mu      sync.Mutex // guards all below
 	version int64
 	entries map[string]*present
@@ -182,7 +184,11 @@ func (g *Gateway) presenceLeft(c *conn) {
 	g.publishPresence()
 }
 
+// publishPresence tells everybody who is there. One call at a time: what was
+// looked at first must not be told last.
 func (g *Gateway) publishPresence() {
+	g.presence.telling.Lock()
+	defer g.presence.telling.Unlock()
 	v := g.stateVersion()
 	g.hub.Publish(hub.Event{Name: "presence", To: hub.All(), Policy: hub.DropIfSlow, State: &v,
 		Payload: rawjson.MustMarshal(presencePayload{g.presence.list()})})
