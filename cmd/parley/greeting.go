@@ -28,20 +28,24 @@ func localAddress(g config.Gateway) string {
 // greet tells a new user where everything is, in lines that can be pasted.
 func greet(w io.Writer, c *config.Config) {
 	address, token := localAddress(c.Gateway), c.Gateway.Auth.Token.Reveal()
-	page := "http://" + address + c.Gateway.ControlUI.BasePath + "/"
-	if token != "" {
-		page += "#token=" + token
-	}
 	fmt.Fprintf(w, `Parley listens on %s.
 
-Page:
-  %s
-Health:
+URL:
+  ws://%s
+`, address, address)
+	if ui := c.Gateway.ControlUI; ui.Enabled && ui.Root != "" {
+		page := "http://" + address + ui.BasePath + "/"
+		if token != "" {
+			page += "#token=" + token
+		}
+		fmt.Fprintf(w, "Page:\n  %s\n", page)
+	}
+	fmt.Fprintf(w, `Health:
   curl http://%s/health
 A first dialogue: connects, makes a session, sends a message, shows the answer as it streams (wscat: npm i -g wscat):
   %s
 
-`, address, page, address, firstDialogue("ws://"+address, token))
+`, address, firstDialogue("ws://"+address, token))
 	if c.Gateway.Auth.Mode == config.AuthToken && !c.Source().Exists {
 		fmt.Fprintf(w, "The token is kept in %s.\n\n", config.TokenPath(c.StateDir))
 	}

@@ -85,3 +85,23 @@ func startGateway(t *testing.T, cfg *config.Config, l net.Listener) (stop func()
 		}
 	}
 }
+
+func TestGreetingNamesThePageThatIsServed(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		`{gateway: {auth: {token: "t"}}}`:                                                            "",
+		`{gateway: {auth: {token: "t"}, controlUi: {root: "ui", basePath: "/oc"}}}`:                  "Page:\n  http://127.0.0.1:18789/oc/#token=t\n",
+		`{gateway: {auth: {token: "t"}, controlUi: {root: "ui", enabled: false}}}`:                   "",
+		`{gateway: {auth: {mode: "password", password: "p"}, controlUi: {root: "ui"}, port: 18790}}`: "Page:\n  http://127.0.0.1:18790/\n",
+	} {
+		cfg, _, err := config.Parse(text, config.Options{Path: filepath.Join(dir, "parley.json"), StateDir: dir, HomeDir: dir, WorkDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		greet(&out, cfg)
+		if got := out.String(); strings.Contains(got, "Page:") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%s: greeting is\n%s\nwant %q in it", text, got, want)
+		}
+	}
+}
