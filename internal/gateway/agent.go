@@ -211,8 +211,7 @@ func (g *Gateway) startAgent(ctx context.Context, t runs.Turn) (ticket runs.Tick
 		})
 		return ticket, created, err
 	}
-	t.Media = g.storeMedia(t.Media)
-	ticket, err = g.engine.Start(t)
+	ticket, err = g.startWithMedia(t)
 	return ticket, created, err
 }
 

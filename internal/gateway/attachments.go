@@ -193,6 +193,25 @@ func (g *Gateway) storeMedia(media []runs.Media) []runs.Media {
 	return media
 }
 
+// startWithMedia stores the pictures of a turn and starts its run. Where that
+// starts none, the files go again.
+func (g *Gateway) startWithMedia(t runs.Turn) (runs.Ticket, error) {
+	t.Media = g.storeMedia(t.Media)
+	ticket, err := g.engine.Start(t)
+	if err == nil && ticket.State == runs.Started {
+		return ticket, nil
+	}
+	for _, m := range t.Media {
+		if m.Path == "" {
+			continue
+		}
+		if err := os.Remove(m.Path); err != nil {
+			g.log.Warn("a picture that nobody needs stays", "path", m.Path, "err", err)
+		}
+	}
+	return ticket, err
+}
+
 func writeMedia(path, content string) error {
 	data, err := base64.StdEncoding.DecodeString(content)
 	if err != nil {

@@ -89,8 +89,8 @@ func (g *Gateway) send(ctx context.Context, c *call, r sendRequest) (sendResult,
 	if isCommand && g.commandTurn(&t, cmd) {
 		return g.runCommand(c, key, r.RunID, text, cmd)
 	}
-	t.Media = g.storeMedia(media)
-	ticket, err := g.engine.Start(t)
+	t.Media = media
+	ticket, err := g.startWithMedia(t)
 	if err != nil {
 		return sendResult{}, err
 	}

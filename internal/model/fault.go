@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -111,17 +110,17 @@ func errorMessage(body []byte) string {
 	return inner.Text("message")
 }
 
-// networkFault is the fault of a request that got no answer. begun says that
-// the answer had begun: then the connection was cut, whatever the cause.
+// networkFault is the fault of a request that got no answer; its text is the one
+// that transcripts have for it, the cause is for the log. begun says that the
+// answer had begun: then the connection was cut, whatever the cause.
 func networkFault(err error, begun bool) *Fault {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // its own text repeats the address
 	}
-	f := &Fault{Text: "Connection error: " + maskCredentials(err.Error()), Shown: shownNetwork, Err: err}
-	if !begun {
-		f.Shown = shownConnection(err)
+	if begun {
+		return &Fault{Text: "Connection error: " + maskCredentials(err.Error()), Shown: shownNetwork, Err: err}
 	}
-	return f
+	return &Fault{Text: "Connection error.", Shown: shownConnection(err), Err: err}
 }
 
 func shownConnection(err error) string {
@@ -131,7 +130,7 @@ func shownConnection(err error) string {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return shownRefused
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return shownInterrupted
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return shownUnreachable

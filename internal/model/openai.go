@@ -99,7 +99,7 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 		}
 		if err := stream.Err(); err != nil {
 			yield(Delta{}, a.fault(ctx, watched, err))
-		} else if !heard {
+		} else if !heard && !a.events {
 			yield(Delta{}, NewFault("The model server's answer was not a stream of events."))
 		}
 	}
@@ -131,6 +131,7 @@ func (m *OpenAI) read(stream *ssestream.Stream[openai.ChatCompletionChunk], w *w
 // attempt remembers how the server answered the last request of a turn.
 type attempt struct {
 	begun  bool // it answered 2xx
+	events bool // with a stream of events, which may be empty
 	status int  // of a refusal
 	body   []byte
 }
@@ -148,6 +149,7 @@ func (a *attempt) observe(w *watchdog) option.Middleware {
 		w.reset()
 		if res.StatusCode < http.StatusBadRequest {
 			a.begun = true
+			a.events = strings.HasPrefix(strings.ToLower(res.Header.Get("Content-Type")), "text/event-stream")
 			return res, nil
 		}
 		a.status = res.StatusCode

@@ -147,6 +147,20 @@ func TestStreamReadsTheAnswer(t *testing.T) {
 	}
 }
 
+// A stream in which nothing is said is an empty answer, not a failure.
+func TestStreamWithoutChunksIsAnEmptyAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, client := serve(t, stream(done))
+		got, err := listen(t.Context(), NewOpenAI(options(client)), say("x"))
+		if err != nil || got != (heard{}) {
+			t.Errorf("heard %+v, error %v", got, err)
+		}
+		if n := server.requests(); n != 1 {
+			t.Errorf("%d requests, want 1", n)
+		}
+	})
+}
+
 func TestFailures(t *testing.T) {
 	for name, tt := range map[string]struct {
 		handlers       []http.HandlerFunc
@@ -181,7 +195,7 @@ func TestFailures(t *testing.T) {
 		},
 		"cut before the answer": {
 			handlers: []http.HandlerFunc{cut},
-			text:     "Connection error: EOF", shown: shownInterrupted, requests: 3, below: 3 * time.Second,
+			text:     "Connection error.", shown: shownNetwork, requests: 3, below: 3 * time.Second,
 		},
 		"malformed event": {
 			handlers: []http.HandlerFunc{stream(done, content("a"), `{"choices":[`)},

@@ -148,24 +148,24 @@ func (e *Engine) reportAborted(ctx context.Context, rs []*run) Aborted {
 // endWaiting ends a run that was aborted before its turn came: nothing of it is
 // written but the end in the journal.
 func (e *Engine) endWaiting(r *run) {
-	r.conclude(r.outcome(), nil)
+	r.concludeUnasked()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r.state = ended
 	close(r.saved)
-	close(r.done)
+	r.end()
 	e.advance(r.turn.Key)
 }
 
-// abortSession aborts all runs of a session, whoever's they are.
-func (e *Engine) abortSession(key string, why error) Aborted {
+// abortSession aborts all runs of a session, whoever's they are; those that
+// were sent behind the command that is served can be spared.
+func (e *Engine) abortSession(key string, sparing bool) Aborted {
 	e.mu.Lock()
 	var rs []*run
 	if l := e.lanes[key]; l != nil {
-		rs = l.runs()
+		rs = slices.DeleteFunc(l.runs(), func(r *run) bool { return sparing && l.serving > 0 && r.order > l.serving })
 	}
 	for _, r := range rs {
-		e.interrupt(r, why)
+		e.interrupt(r, errAborted)
 	}
 	e.mu.Unlock()
 	if len(rs) == 0 {
@@ -174,19 +174,35 @@ func (e *Engine) abortSession(key string, why error) Aborted {
 	return e.reportAborted(e.ctx, rs)
 }
 
-// abortAll aborts all runs.
-func (e *Engine) abortAll(why error) {
+// concludeUnasked notes the end of a run that had written nothing. A message
+// that only the shutdown kept from its turn has no end: it stays in the journal
+// for Recover, as after a crash.
+func (r *run) concludeUnasked() {
+	if !errors.Is(r.why, errShutdown) {
+		r.conclude(r.outcome(), nil)
+		return
+	}
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	r.e.left = append(r.e.left, r)
+	delete(r.e.claims, r.claim.key)
+}
+
+// abortAll aborts all runs because the engine is closed.
+func (e *Engine) abortAll() {
 	e.mu.Lock()
 	var rs []*run
 	for _, l := range e.lanes {
 		for _, r := range l.runs() {
-			e.interrupt(r, why)
+			e.interrupt(r, errShutdown)
 			rs = append(rs, r)
 		}
 	}
 	e.mu.Unlock()
 	for _, r := range rs {
-		r.reportAborted()
+		if !r.waited || !e.resumes() { // nothing may follow the end of a run
+			r.reportAborted()
+		}
 		if r.waited {
 			e.endWaiting(r)
 		}

@@ -25,11 +25,12 @@ type claimKey struct {
 // The engine's mutex guards it.
 type claim struct {
 	key     claimKey
-	run     *run   // nil for commands and runs of an earlier process
+	run     *run   // nil for commands, runs of an earlier process and runs that are over
 	dir     string // whose journal remembers it
 	over    bool
 	outcome Outcome
 	at      time.Time     // when it was over
+	taken   int64         // when the run was accepted, in ms; 0 without a run
 	done    chan struct{} // closed when all of the run is written and told
 }
 
@@ -37,7 +38,7 @@ type claim struct {
 func (e *Engine) claim(key claimKey, r *run) *claim {
 	c := &claim{key: key, run: r, done: make(chan struct{})}
 	if r != nil {
-		r.claim, c.done, c.dir = c, r.done, r.store.Dir()
+		r.claim, c.done, c.dir, c.taken = c, r.done, r.store.Dir(), r.acceptedAt
 	}
 	e.claims[key] = c
 	close(e.arrivals)
@@ -72,10 +73,7 @@ func (e *Engine) ticketLocked(c *claim) Ticket {
 	if c == nil {
 		return Ticket{}
 	}
-	t := Ticket{RunID: c.key.runID, State: InFlight}
-	if c.run != nil {
-		t.AcceptedAt = c.run.acceptedAt
-	}
+	t := Ticket{RunID: c.key.runID, State: InFlight, AcceptedAt: c.taken}
 	if c.over {
 		t.State, t.Outcome = Ended, c.outcome
 	}
@@ -102,15 +100,24 @@ func (e *Engine) Wait(ctx context.Context, runID string) (Outcome, error) {
 		}
 		e.mu.Unlock()
 		select {
+		case <-done: // even when ctx is over: what is known is no matter of time
+			return e.outcomeOf(c), nil
+		default:
+		}
+		select {
 		case <-done:
-			e.mu.Lock()
-			defer e.mu.Unlock()
-			return c.outcome, nil
+			return e.outcomeOf(c), nil
 		case <-arrivals:
 		case <-ctx.Done():
 			return Outcome{}, context.Cause(ctx)
 		}
 	}
+}
+
+func (e *Engine) outcomeOf(c *claim) Outcome {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return c.outcome
 }
 
 // latest is the claim of a run, of whatever kind: one that goes on before one

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -68,7 +69,7 @@ func (r *run) endFailed(fault error) {
 	o := r.outcome()
 	o.Error = shown
 	r.conclude(o, err)
-	r.e.o.Log.Warn("run failed", "run", r.turn.RunID, "session", r.turn.Key, "model", r.spoken.String(), "err", whole)
+	r.e.o.Log.Warn("run failed", "run", r.turn.RunID, "session", r.turn.Key, "model", r.spoken.String(), "err", whole, "cause", errors.Unwrap(fault))
 	r.reportEnd(Failed, shown, r.voice.said.shown())
 }
 
@@ -117,7 +118,7 @@ func (r *run) awaitRelease() {
 // endUnstarted ends a run that was aborted while it waited for a slot.
 func (r *run) endUnstarted() {
 	<-r.told
-	r.conclude(r.outcome(), nil)
+	r.concludeUnasked()
 	close(r.saved)
 }
 

@@ -59,10 +59,12 @@ type Engine struct {
 
 	mu       sync.Mutex // guards all below and the state of every run
 	closed   bool
+	accepted int64            // runs and commands so far
 	lanes    map[string]*lane // by canonical key; empty ones are removed
 	claims   map[claimKey]*claim
 	arrivals chan struct{} // closed and replaced when a key is claimed
 	journals map[string]*journal
+	left     []*run // kept from their turn by Close
 }
 
 // New makes an engine. Recover should be called before the first Start.
@@ -92,7 +94,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
-	e.abortAll(errShutdown)
+	e.abortAll()
 	e.stop(errShutdown)
 	ended := make(chan struct{})
 	go func() { e.running.Wait(); close(ended) }()
@@ -119,6 +121,7 @@ func (e *Engine) Start(t Turn) (Ticket, error) {
 	}
 	r := newRun(e, t, store)
 	if known, err := e.register(r); known != nil || err != nil {
+		r.cancel(nil) // or the engine's context keeps the run's
 		return e.ticket(known), err
 	}
 	if err := e.accept(r); err != nil {
@@ -150,8 +153,16 @@ func (e *Engine) register(r *run) (*claim, error) {
 		return nil, protocol.Unavailablef("too many queued messages for this session")
 	}
 	l.waiting = append(l.waiting, r)
+	r.order = e.next()
 	e.claim(key, r)
 	return nil, nil
+}
+
+// next is the place of what is accepted now among all that is. The caller holds
+// the mutex.
+func (e *Engine) next() int64 {
+	e.accepted++
+	return e.accepted
 }
 
 // unregister takes back a run that could not be accepted.
@@ -161,12 +172,12 @@ func (e *Engine) unregister(r *run, why error) {
 	if r.state == aborted {
 		return // an abort came first and has ended it
 	}
-	r.state = ended
+	r.cancel(why)
 	e.lane(r.turn.Key).remove(r)
 	delete(e.claims, r.claim.key)
 	e.conclude(r.claim, Outcome{RunID: r.turn.RunID, Error: why.Error()})
 	close(r.saved)
-	close(r.done)
+	r.end()
 	e.advance(r.turn.Key)
 }
 
@@ -177,40 +188,6 @@ func (e *Engine) begin(r *run) {
 	r.overdue.Stop()
 	r.begun = true
 	e.advance(r.turn.Key)
-}
-
-// Do runs f under an idempotency key, without a lane and without a model: a
-// command to a session that the gateway answers itself. f gets the engine's
-// context and says why it failed, or "".
-func (e *Engine) Do(kind Kind, key, runID string, f func(ctx context.Context) string) (Ticket, error) {
-	st, err := e.o.Stores.Store(key)
-	if err != nil {
-		return Ticket{}, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return Ticket{}, errClosed
-	}
-	name := claimKey{kind, runID}
-	if c := e.claims[name]; c != nil {
-		return e.ticketLocked(c), nil
-	}
-	c := e.claim(name, nil)
-	begin := sync.OnceFunc(func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if e.closed {
-			return
-		}
-		started := nowMs()
-		e.running.Go(func() {
-			o := Outcome{RunID: runID, Error: f(e.ctx), StartedAt: started}
-			o.EndedAt = nowMs()
-			e.settle(c, st, o)
-		})
-	})
-	return Ticket{RunID: runID, State: Started, begin: begin}, nil
 }
 
 // Why a run ends early; the cause of its context.

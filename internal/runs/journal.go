@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -40,8 +41,10 @@ type record struct {
 	Fresh     bool        `json:"fresh,omitzero"`
 	Device    string      `json:"device,omitzero"`
 
-	// text: what the answer has more than at the last note
-	Add string `json:"add,omitzero"`
+	// text: what the answer has more than at the last note, which went to byte
+	// From. (A journal that is written anew may have it already.)
+	Add  string `json:"add,omitzero"`
+	From int    `json:"from,omitzero"`
 
 	// ended
 	Aborted   bool   `json:"aborted,omitzero"`
@@ -101,9 +104,10 @@ func (r *run) noteText() {
 		r.voice.mu.Unlock()
 		return
 	}
+	from := len(r.note)
 	r.note = text
 	r.voice.mu.Unlock()
-	rec := record{Op: "text", At: now.UnixMilli(), Kind: r.turn.Kind, RunID: r.turn.RunID, Add: add}
+	rec := record{Op: "text", At: now.UnixMilli(), Kind: r.turn.Kind, RunID: r.turn.RunID, Add: add, From: from}
 	if err := r.e.journal(r.store.Dir()).append(rec.line(), false); err != nil {
 		r.e.o.Log.Warn("the text of a run could not be noted", "run", r.turn.RunID, "err", err)
 	}
@@ -143,21 +147,19 @@ func (e *Engine) journalContent(dir string) []byte {
 	return out
 }
 
-// unended are the runs of a directory's sessions whose end is not noted.
+// unended are the runs of a directory's sessions whose end is not noted, in the
+// order in which they were accepted.
 func (e *Engine) unended(dir string) []*run {
-	var out []*run
+	all := slices.Clone(e.left)
 	for _, l := range e.lanes {
-		rs := slices.Clone(l.waiting)
 		if l.active != nil {
-			rs = append(rs, l.active)
+			all = append(all, l.active)
 		}
-		for _, r := range rs {
-			if !r.noted && r.store.Dir() == dir {
-				out = append(out, r)
-			}
-		}
+		all = append(all, l.waiting...)
 	}
-	return out
+	all = slices.DeleteFunc(all, func(r *run) bool { return r.noted || r.store.Dir() != dir })
+	slices.SortFunc(all, func(a, b *run) int { return cmp.Compare(a.order, b.order) })
+	return all
 }
 
 // closeJournals writes every journal anew, with nothing but the outcomes.

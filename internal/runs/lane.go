@@ -14,8 +14,13 @@ type lane struct {
 	active  *run
 	waiting []*run
 	held    bool
-	holders int           // calls of Hold under way
-	changed chan struct{} // closed and replaced when a run ends or a hold is released
+	holders int // calls of Hold under way
+	// commands are those that are not done, and last is closed when the latest
+	// of them is: what is sent behind a command finds its effect.
+	commands int
+	last     <-chan struct{}
+	serving  int64         // the order of the command that is served, 0 for none
+	changed  chan struct{} // closed and replaced when a run ends or a hold is released
 }
 
 // lane is the lane of a session, made when it is missing. The caller holds the
@@ -60,13 +65,13 @@ func (e *Engine) advance(key string) {
 	}
 	close(l.changed)
 	l.changed = make(chan struct{})
-	if l.active == nil && len(l.waiting) > 0 && !l.held && !e.closed && l.waiting[0].begun {
+	if l.active == nil && len(l.waiting) > 0 && !l.held && l.commands == 0 && !e.closed && l.waiting[0].begun {
 		r := l.waiting[0]
 		l.waiting = l.waiting[1:]
 		l.active, r.state = r, active
 		e.running.Go(r.serve)
 	}
-	if l.active == nil && len(l.waiting) == 0 && l.holders == 0 {
+	if l.active == nil && len(l.waiting) == 0 && l.holders == 0 && l.commands == 0 {
 		delete(e.lanes, key)
 	}
 }
@@ -90,6 +95,10 @@ type HoldOptions struct {
 	Abort bool
 	// Wait is how long their end is awaited.
 	Wait time.Duration
+
+	// sparing leaves alone runs that were sent behind the command that is
+	// served: the holder is that command.
+	sparing bool
 }
 
 // Hold keeps the runs of a session from going until release is called, once
@@ -102,7 +111,7 @@ func (e *Engine) Hold(ctx context.Context, key string, o HoldOptions) (release f
 		return nil, err
 	}
 	if o.Abort {
-		e.abortSession(key, errAborted).Release()
+		e.abortSession(key, o.sparing).Release()
 	}
 	for {
 		e.mu.Lock()

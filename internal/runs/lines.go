@@ -92,10 +92,12 @@ func messageLine(id string, at time.Time, message any, more ...rawjson.Member) t
 func (t Turn) userLine(id string, now time.Time) transcript.Line {
 	m := userMessage{Role: "user", Content: []textBlock{{"text", t.Message}}, Timestamp: now.UnixMilli()}
 	for _, media := range t.Media {
-		m.MediaPaths = append(m.MediaPaths, media.Path)
-		m.MediaTypes = append(m.MediaTypes, media.MIME)
+		if media.Path != "" { // it could not be stored
+			m.MediaPaths = append(m.MediaPaths, media.Path)
+			m.MediaTypes = append(m.MediaTypes, media.MIME)
+		}
 	}
-	if len(t.Media) > 0 {
+	if len(m.MediaPaths) > 0 {
 		m.MediaPath, m.MediaType = m.MediaPaths[0], m.MediaTypes[0]
 	}
 	return messageLine(id, now, m)

@@ -75,7 +75,7 @@ const anewWait = 15 * time.Second
 // person asks for with /new. Its runs are aborted first; the error is
 // ErrStillActive when they do not end.
 func (e *Engine) BeginAnew(ctx context.Context, kind Kind, key string) error {
-	release, err := e.Hold(ctx, key, HoldOptions{Abort: true, Wait: anewWait})
+	release, err := e.Hold(ctx, key, HoldOptions{Abort: true, Wait: anewWait, sparing: true})
 	if err != nil {
 		return err
 	}

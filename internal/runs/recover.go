@@ -114,6 +114,7 @@ func readJournal(path string) ([]*past, error) {
 		return nil, fmt.Errorf("read the journal of runs: %w", err)
 	}
 	runs := map[claimKey]*past{}
+	var order []*past
 	for line := range bytes.Lines(data) {
 		var rec record
 		if rawjson.Unmarshal(line, &rec) != nil {
@@ -124,25 +125,29 @@ func readJournal(path string) ([]*past, error) {
 		if p == nil {
 			p = &past{accepted: record{Kind: rec.Kind, RunID: rec.RunID}}
 			runs[key] = p
+			order = append(order, p)
 		}
 		switch rec.Op {
 		case "accepted":
+			if p.ended != nil && rec.At > p.ended.At {
+				*p = past{} // the key was forgotten and used again
+			}
 			p.accepted = rec
 		case "text":
-			p.text, p.textAt = p.text+rec.Add, rec.At
+			if rec.From <= len(p.text) {
+				p.text, p.textAt = p.text[:rec.From]+rec.Add, rec.At
+			}
 		case "ended":
 			p.ended = &rec
 		}
 	}
 	var out []*past
-	for _, p := range runs {
+	for _, p := range order {
 		if p.ended != nil || p.accepted.Key != "" {
 			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, func(a, b *past) int {
-		return cmp.Or(cmp.Compare(a.accepted.At, b.accepted.At), cmp.Compare(a.accepted.RunID, b.accepted.RunID))
-	})
+	slices.SortStableFunc(out, func(a, b *past) int { return cmp.Compare(a.accepted.At, b.accepted.At) })
 	return out, nil
 }
 
@@ -183,7 +188,7 @@ func (e *Engine) settlePast(ctx context.Context, p *past) (*Turn, error) {
 	}
 	answered := answer.Len() > 0
 	switch {
-	case !begun && e.o.Config.Parley.RunsOnRestart == "resume":
+	case !begun && e.resumes():
 		return &t, nil
 	case !begun:
 		err = r.writeUnasked()
@@ -243,6 +248,9 @@ func (p *past) turn() Turn {
 	}
 	return t
 }
+
+// resumes reports whether messages whose turn had not come run after a restart.
+func (e *Engine) resumes() bool { return e.o.Config.Parley.RunsOnRestart == "resume" }
 
 // findPast looks for a run's message in the transcript of its session, and for
 // the answer behind it.

@@ -231,3 +231,75 @@ func TestJournalCutAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// A key that was used, forgotten and used again is the newer run.
+func TestKillAfterAKeyIsUsedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "same", "[[say x]]")
+		b.ended("same")
+		time.Sleep(claimLife + 2*sweepEvery)
+		if _, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: "same", Message: "second"}); err != nil {
+			t.Fatal(err)
+		}
+		after := newBench(t, b.crash(), "")
+		equal(t, "messages", after.messages(testKey), []string{"user  [[say x]]", "assistant stop x", "user  second"})
+	})
+}
+
+// A journal that was written anew may hold text that is noted once more.
+func TestTextNotedTwiceIsReadOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), journalName)
+	lines := `{"op":"accepted","t":1,"kind":"chat","run":"r","key":"agent:main:t"}
+{"op":"text","t":2,"kind":"chat","run":"r","add":"one two"}
+{"op":"text","t":3,"kind":"chat","run":"r","add":" two","from":3}
+{"op":"text","t":4,"kind":"chat","run":"r","add":" three","from":7}
+{"op":"text","t":5,"kind":"chat","run":"r","add":" lost before","from":70}
+`
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := readJournal(path)
+	if err != nil || len(runs) != 1 {
+		t.Fatalf("%d runs, error %v", len(runs), err)
+	}
+	if got, want := runs[0].text, "one two three"; got != want {
+		t.Errorf("text = %q, want %q", got, want)
+	}
+}
+
+// A clean shutdown loses no more than a kill: messages whose turn had not come
+// are settled by the next start, in their order.
+func TestQueuedMessagesSurviveAShutdown(t *testing.T) {
+	tests := map[string]struct {
+		settings string
+		heard    []string // of b
+		want     []string
+	}{
+		"close": {
+			"", []string{`aborted b #1 shutdown ""`},
+			[]string{"user  [[hang]]", "assistant aborted", "user  [[say 1]]", "user  [[say 2]]"},
+		},
+		"resume": {
+			`{parley:{runs:{onRestart:"resume"}}}`, nil,
+			[]string{"user  [[hang]]", "assistant aborted", "user  [[say 1]]", "assistant stop 1", "user  [[say 2]]", "assistant stop 2"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				b := newBench(t, "", tt.settings)
+				b.send(testKey, "r1", "[[hang]]")
+				b.send(testKey, "b", "[[say 1]]") // accepted first, in the same millisecond
+				b.send(testKey, "a", "[[say 2]]")
+				synctest.Wait()
+				b.stop()
+				equal(t, "heard", b.heard.of("b"), tt.heard)
+				after := newBench(t, b.state, tt.settings)
+				after.ended("a")
+				after.ended("b")
+				equal(t, "messages", after.messages(testKey), tt.want)
+			})
+		})
+	}
+}

@@ -51,6 +51,7 @@ type run struct {
 	// Guarded by the engine's mutex.
 	state  runState
 	begun  bool
+	order  int64 // among all runs and commands
 	waited bool  // it was aborted before its turn came
 	why    error // it was aborted
 	noted  bool  // its end is in the journal, or about to be
@@ -217,10 +218,17 @@ func (r *run) outcome() Outcome {
 func (e *Engine) retire(r *run) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r.state = ended
 	e.lane(r.turn.Key).active = nil
-	close(r.done)
+	r.end()
 	e.advance(r.turn.Key)
+}
+
+// end is the last of a run. Its key is remembered for minutes, its pictures and
+// its answer need not be. The caller holds the mutex.
+func (r *run) end() {
+	r.state = ended
+	r.claim.run = nil
+	close(r.done)
 }
 
 // failure is the texts of an error: for the transcript, and for people.

@@ -298,3 +298,28 @@ func TestFreshKeepsSettings(t *testing.T) {
 		equal(t, "messages", b.messages(testKey), nil)
 	})
 }
+
+// A picture that could not be stored is named nowhere.
+func TestUserLineNamesStoredPictures(t *testing.T) {
+	tests := map[string]struct {
+		media []Media
+		want  string
+	}{
+		"one of two": {
+			[]Media{{MIME: "image/png"}, {MIME: "image/gif", Path: "/m/a.gif"}},
+			`{"role":"user","content":[{"type":"text","text":"x"}],"timestamp":5,"MediaPath":"/m/a.gif","MediaPaths":["/m/a.gif"],"MediaType":"image/gif","MediaTypes":["image/gif"]}`,
+		},
+		"none": {
+			[]Media{{MIME: "image/png"}},
+			`{"role":"user","content":[{"type":"text","text":"x"}],"timestamp":5}`,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			line := Turn{Message: "x", Media: tt.media}.userLine("id", time.UnixMilli(5))
+			if got := string(line.Fields.Get("message")); got != tt.want {
+				t.Errorf("line = %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
