@@ -2,10 +2,8 @@ package runs
 
 import (
 	"context"
-	"runtime"
 	"testing"
-	"time"
-	"weak"
+	"testing/synctest"
 )
 
 // A run that is over answers at once, also to who does not want to wait.
@@ -27,32 +25,30 @@ func TestWaitWithoutTimeKnowsWhatIsOver(t *testing.T) {
 	})
 }
 
-// What is remembered of a run that is over is its key and its outcome: not its
-// pictures.
-func TestPicturesAreForgotten(t *testing.T) {
+// What is remembered of a run that is over is its key and its outcome: not the
+// run, which holds its pictures and its whole answer.
+func TestRunsThatAreOverAreForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newBench(t, "", "")
-		picture := startWithPicture(b, "r1")
-		b.ended("r1")
-		time.Sleep(time.Second) // stopped timers of the run are let go
-		runtime.GC()
-		if picture.Value() != nil {
-			t.Error("the pictures of a run that is over are kept")
+		media := []Media{{MIME: "image/png", Base64: "iVBORw0K"}}
+		ticket, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: "r1", Message: "[[say x]]", Media: media})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, known := b.Known(Chat, "r1"); !known {
-			t.Error("the key of the run is forgotten")
+		ticket.Begin()
+		b.ended("r1")
+		synctest.Wait()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		c := b.claims[claimKey{Chat, "r1"}]
+		if c == nil || !c.over {
+			t.Fatalf("the key of the run is forgotten: %+v", c)
+		}
+		if c.run != nil {
+			t.Error("the run is kept with its key")
+		}
+		if l := b.lanes[testKey]; l != nil && (l.active != nil || len(l.waiting) > 0) {
+			t.Errorf("the run is kept in its lane: %+v", l)
 		}
 	})
-}
-
-// startWithPicture starts a run and keeps nothing of its turn.
-func startWithPicture(b *bench, run string) weak.Pointer[Media] {
-	b.t.Helper()
-	media := []Media{{MIME: "image/png", Base64: "iVBORw0K"}}
-	ticket, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: run, Message: "[[say x]]", Media: media})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	ticket.Begin()
-	return weak.Make(&media[0])
 }
