@@ -42,12 +42,6 @@ func (a *answer) add(text string) {
 	a.held = a.held[n:]
 }
 
-// end takes in what was held back: no tag was finished.
-func (a *answer) end() {
-	a.clean.WriteString(transcript.StripTags(a.held))
-	a.held = ""
-}
-
 // settled is the length of the part of text in which no tag can begin that ends
 // behind it: up to the first "[[" that is not closed, or a "[" at the end.
 func settled(text string) int {
@@ -81,8 +75,10 @@ func (a *answer) shown() string {
 	return t
 }
 
-// final is the whole answer as people see it, "" for silence.
-func (a *answer) final() string {
+// visible is the answer as people may see it, "" for silence. A tag that was
+// begun and never finished stays out of it, at the end too, as clients know it;
+// the transcript has it.
+func (a *answer) visible() string {
 	t := a.text()
 	if t == silence {
 		return ""
@@ -111,17 +107,19 @@ func (a *answer) piece(text string, now time.Time) (added string, chat *ChatDelt
 	}
 	a.seen = text
 	if a.lastChat.IsZero() || now.Sub(a.lastChat) >= chatInterval {
-		chat = a.chatDelta(text)
-		a.lastChat = now
+		if chat = a.chatDelta(text); chat != nil {
+			a.lastChat = now
+		}
 	}
 	return added, chat, true
 }
 
-// chatDelta is the delta that brings the chat up to text, nil when it is there.
+// chatDelta is the delta that brings the chat up to text, nil when it is there
+// or when text looks like the beginning of silence: that only final shows.
 // The text only ever grows at its end; Replace is for the case that a model
 // sends something that breaks this.
 func (a *answer) chatDelta(text string) *ChatDelta {
-	if text == "" || text == a.chatText {
+	if text == a.chatText || maySilence(text) {
 		return nil
 	}
 	added, grown := strings.CutPrefix(text, a.chatText)
@@ -152,19 +150,7 @@ func (r *run) hear(d model.Delta) {
 		return
 	}
 	a.add(d.Text)
-	r.tell(a.shown())
-}
-
-// hearEnd tells what was held back to the end.
-func (r *run) hearEnd() {
-	v := &r.voice
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.silenced {
-		return
-	}
-	v.said.end()
-	r.tell(v.said.final())
+	r.tell(a.visible())
 }
 
 // tell reports that the answer reads text now. The caller holds the mutex.

@@ -38,7 +38,7 @@ func (r *run) endDone() {
 		r.endFailed(err)
 		return
 	}
-	text := r.voice.said.final()
+	text := r.voice.said.visible()
 	err := r.update(func(fields *rawjson.Object) {
 		finish(fields, Done, r.startedAt, r.endedAt)
 		r.spent(fields, r.usage)

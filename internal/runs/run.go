@@ -191,7 +191,6 @@ func (r *run) listen(m model.Model) error {
 		r.hear(d)
 		r.noteText()
 	}
-	r.hearEnd()
 	return nil
 }
 

@@ -225,10 +225,10 @@ func TestNoLimitMeansNone(t *testing.T) {
 func TestSilentAnswers(t *testing.T) {
 	for message, want := range map[string][]string{
 		"[[say NO_REPLY]]":            {`finished r #2 done "" ""`},
-		"[[pieces NO|_REP|LY|  ]]":    {`finished r #2 done "" ""`},
+		"[[pieces NO|_REP|LY|  ]]":    {`said r #2 "NO"+"NO"`, `said r #3 "NO_REP"+"_REP"`, `finished r #4 done "" ""`},
 		"[[say ]]":                    {`finished r #2 done "" ""`},
-		"[[say NO news]]":             {`said r #2 "NO news"+"NO news" chat`, `finished r #3 done "NO news" ""`},
-		"[[pieces NO]]":               {`said r #2 "NO"+"NO" chat`, `finished r #3 done "NO" ""`},
+		"[[say NO news]]":             {`said r #2 "NO"+"NO"`, `said r #3 "NO news"+" news" chat`, `finished r #4 done "NO news" ""`},
+		"[[pieces NO]]":               {`said r #2 "NO"+"NO"`, `finished r #3 done "NO" ""`},
 		"[[say No_Reply]]":            {`said r #2 "No_Reply"+"No_Reply" chat`, `finished r #3 done "No_Reply" ""`},
 		"[[pieces NO_REPLY| though]]": {`said r #2 "NO_REPLY though"+"NO_REPLY though" chat`, `finished r #3 done "NO_REPLY though" ""`},
 	} {
