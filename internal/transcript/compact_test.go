@@ -3,7 +3,6 @@ package transcript
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -168,39 +167,20 @@ func TestArchive(t *testing.T) {
 	}
 }
 
-func TestRetention(t *testing.T) {
-	now := time.Date(2026, 1, 11, 0, 0, 0, 0, time.UTC)
-	k := Retention{Reset: 24 * time.Hour, Deleted: 10 * 24 * time.Hour}
-	tests := map[string]bool{
-		"a.jsonl.reset.2026-01-09T00-00-00.000Z":                          true,
-		"a.jsonl.reset.2026-01-09T00-00-00Z":                              true,
-		"a.jsonl.reset.2026-01-10T00-00-00.001Z":                          false,
-		"a.jsonl.deleted.2026-01-09T00-00-00.000Z":                        false,
-		"a.jsonl.deleted.2025-12-09T00-00-00.000Z":                        true,
-		"a.jsonl.bak.2020-12-09T00-00-00.000Z":                            false,
-		"a.jsonl.reset.2026-01-09T00:00:00.000Z":                          false,
-		"a.jsonl.reset.2026-99-09T00-00-00.000Z":                          false,
-		"a.jsonl.reset.2026-01-09T00-00-00.000Z.x":                        false,
-		"a.jsonl.deleted.2020-01-01T00-00-00Z.reset.2026-01-10T23-00-00Z": false,
-		"a.jsonl": false,
-	}
-	f := newFixture(t)
-	for name, want := range tests {
-		if got := k.Expired(name, now); got != want {
-			t.Errorf("Expired(%s) = %v, want %v", name, got, want)
+func TestArchiveName(t *testing.T) {
+	for name, want := range map[string]string{
+		"a.jsonl.reset.2026-01-09T00-00-00.000Z":                          "a.jsonl reset",
+		"a.jsonl.reset.2026-01-09T00-00-00Z":                              "a.jsonl reset",
+		"a.jsonl.bak.2020-12-09T00-00-00.000Z":                            "a.jsonl bak",
+		"a.jsonl.deleted.2020-01-01T00-00-00Z.reset.2026-01-10T23-00-00Z": "a.jsonl.deleted.2020-01-01T00-00-00Z reset",
+		"a.jsonl.reset.2026-01-09T00:00:00.000Z":                          "",
+		"a.jsonl.reset.2026-99-09T00-00-00.000Z":                          "",
+		"a.jsonl.reset.2026-01-09T00-00-00.000Z.x":                        "",
+		"a.jsonl": "",
+	} {
+		file, reason, _, ok := ArchiveName(name)
+		if got := strings.TrimSpace(file + " " + reason); got != want || ok != (want != "") {
+			t.Errorf("ArchiveName(%s) = %q, %v, want %q", name, got, ok, want)
 		}
-		f.write(t, name, "x")
-	}
-	removed, err := f.Sweep(f.dir, k, now)
-	if err != nil || len(removed) != 3 {
-		t.Errorf("removed %v, %v", removed, err)
-	}
-	for _, name := range removed {
-		if _, err := os.Stat(filepath.Join(f.dir, name)); !errors.Is(err, fs.ErrNotExist) || !tests[name] {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if removed, err := f.Sweep(filepath.Join(f.dir, "absent"), k, now); removed != nil || err != nil {
-		t.Errorf("absent directory: %v, %v", removed, err)
 	}
 }
