@@ -107,16 +107,6 @@ func (c *conn) webchat() bool {
 	return strings.EqualFold(c.client.Mode, "webchat") || strings.EqualFold(c.client.ID, "webchat-ui")
 }
 
-// hasCap reports whether the client announced a capability.
-func (c *conn) hasCap(name string) bool {
-	for _, have := range c.caps {
-		if have == name {
-			return true
-		}
-	}
-	return false
-}
-
 // serveConn runs a connection from its challenge to its end. It returns when
 // all its goroutines and calls have ended.
 func (g *Gateway) serveConn(c *conn) {

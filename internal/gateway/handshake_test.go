@@ -391,7 +391,7 @@ func TestHello(t *testing.T) {
 	if hello.Snapshot.StateDir == "" || hello.Snapshot.AuthMode != "token" || len(hello.Snapshot.Presence) != 2 {
 		t.Errorf("snapshot %+v", hello.Snapshot)
 	}
-	if c.deviceID != deviceIDOf(1) || c.role != "operator" || !c.hasCap("tool-events") || c.client.DisplayName != "Bench" || c.remoteIP != "" {
+	if c.deviceID != deviceIDOf(1) || c.role != "operator" || !slices.Contains(c.caps, "tool-events") || c.client.DisplayName != "Bench" || c.remoteIP != "" {
 		t.Errorf("connection %+v", c.client)
 	}
 }

@@ -79,12 +79,11 @@ type Event struct {
 	Policy Policy
 }
 
-// Audience names the listeners of an event. Make one with All, Sessions,
-// Messages or Conns.
+// Audience names the listeners of an event. Make one with All, Sessions
+// or Messages.
 type Audience struct {
-	kind  audienceKind
-	key   string
-	conns []string
+	kind audienceKind
+	key  string
 }
 
 type audienceKind uint8
@@ -93,7 +92,6 @@ const (
 	toAll audienceKind = iota
 	toSessions
 	toMessages
-	toConns
 )
 
 // All is every connection: a broadcast, numbered by each outbox.
@@ -105,9 +103,6 @@ func Sessions() Audience { return Audience{kind: toSessions} }
 // Messages are the connections that called sessions.subscribe and those that
 // called sessions.messages.subscribe for this canonical key, each once.
 func Messages(key string) Audience { return Audience{kind: toMessages, key: key} }
-
-// Conns are the connections with these ids.
-func Conns(ids ...string) Audience { return Audience{kind: toConns, conns: ids} }
 
 // Hub is the set of connections and their subscriptions. All methods are safe
 // for concurrent use.
@@ -283,12 +278,6 @@ func (h *Hub) deliver(e Event, f *Frame) {
 		}
 		for _, l := range h.order {
 			if _, ok := keyed[l.id]; ok || l.sessions {
-				send(l)
-			}
-		}
-	case toConns:
-		for _, id := range e.To.conns {
-			if l, ok := h.conns[id]; ok {
 				send(l)
 			}
 		}
