@@ -30,15 +30,16 @@ var allowed = map[string][]string{
 
 	"internal/gateway": {
 		"internal/hub", "internal/auth", "internal/runs", "internal/sessions", "internal/transcript",
-		"internal/model", "internal/config", "internal/protocol",
+		"internal/model", "internal/config", "internal/protocol", "internal/disk",
 	},
 	"internal/hub":        {"internal/protocol", "internal/config"},
-	"internal/runs":       {"internal/sessions", "internal/transcript", "internal/model", "internal/config", "internal/protocol", "internal/atomicfile"},
+	"internal/runs":       {"internal/sessions", "internal/transcript", "internal/model", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
 	"internal/auth":       {"internal/atomicfile", "internal/config", "internal/protocol"},
-	"internal/sessions":   {"internal/atomicfile", "internal/config", "internal/protocol"},
-	"internal/transcript": {"internal/atomicfile"},
+	"internal/sessions":   {"internal/atomicfile", "internal/disk", "internal/config", "internal/protocol"},
+	"internal/transcript": {"internal/atomicfile", "internal/disk"},
 	"internal/model":      {},
-	"internal/atomicfile": {},
+	"internal/atomicfile": {"internal/disk"},
+	"internal/disk":       {},
 
 	"internal/protocol": {"schemas"},
 	"internal/config":   {"internal/json5", "internal/atomicfile"},

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"github.com/parleyd/parley/internal/atomicfile"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/protocol"
 )
 
@@ -102,11 +105,22 @@ func (s *Store) write(base, v *Snapshot) error {
 	}
 	v.damaged = false
 	defer s.pending.Store(nil)
-	err := atomicfile.Replace(s.path, v.render(), func(info fs.FileInfo) {
-		v.stamp = stampOf(info)
-		s.pending.Store(&v.stamp)
+	var system *disk.FS
+	root, err := system.OpenRoot(s.Dir())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	t, err := atomicfile.Create(root, filepath.Base(s.path), func(w io.Writer) error {
+		_, err := w.Write(v.render())
+		return err
 	})
 	if err != nil {
+		return err
+	}
+	v.stamp = stampOf(t.Info)
+	s.pending.Store(&v.stamp)
+	if err := t.Commit(); err != nil {
 		return err
 	}
 	s.current.Store(v)
