@@ -54,7 +54,7 @@ func BenchmarkFind(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	st := sized(b, 5000)
 	for b.Loop() {
-		if _, err := readSnapshot(st.path, st.keys, st.agent); err != nil {
+		if _, err := readContent(nil, st.path, st.keys, st.agent); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -135,7 +135,7 @@ func transcriptNames(e Entry) []string {
 	if id := strings.TrimSpace(e.SessionID()); sessionIDPattern.MatchString(id) {
 		out = append(out, id+".jsonl")
 	}
-	if file := fileName(e); file != "" && !slices.Contains(out, file) {
+	if file := fileName(e.Text("sessionFile")); file != "" && !slices.Contains(out, file) {
 		out = append(out, file)
 	}
 	return out

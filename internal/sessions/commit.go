@@ -1,185 +1,406 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
-	"github.com/gofrs/flock"
-
-	"github.com/parleyd/parley/internal/atomicfile"
-	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/protocol"
 )
 
-// commit is Update for the one whose turn it is. wrote is false when there was
-// nothing to write.
-func (s *Store) commit(ctx context.Context, deadline time.Time, fn func(*Tx) error) (removed []Removed, wrote bool, err error) {
-	if s.closed {
-		return nil, false, protocol.Unavailablef("session store %s is closed", s.path)
+// update is one call of Update.
+type update struct {
+	ctx      context.Context
+	fn       func(*Tx) error
+	deadline time.Time
+	done     chan struct{}
+
+	// Set before done is closed.
+	err      error
+	panicked any
+
+	set     []change
+	removed []Removed
+}
+
+func (u *update) finish(err error) {
+	u.err = err
+	close(u.done)
+}
+
+// commitLoop commits what waits, batch by batch, until nothing does.
+func (s *Store) commitLoop() {
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 {
+			s.committing = false
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		err := s.prepare()
+		if err == nil {
+			err = s.commit()
+		}
+		if err == nil || errors.Is(err, errChanged) {
+			continue
+		}
+		for _, u := range s.take() {
+			u.finish(err)
+		}
 	}
-	base, tx, err := s.stage(fn)
-	if err != nil || !tx.changed {
-		return nil, false, err
-	}
-	release, err := s.lock(ctx, deadline)
+}
+
+// take empties the queue.
+func (s *Store) take() []*update {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch := s.queue
+	s.queue = nil
+	return batch
+}
+
+// putBack queues a batch again, before those who came later.
+func (s *Store) putBack(batch []*update) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = append(batch, s.queue...)
+}
+
+// prepare makes the store ready for changes: the present content is known, what
+// cannot be read is set aside, and the journal can be trusted.
+func (s *Store) prepare() error {
+	l := s.commits
+	v, err := l.follow()
 	if err != nil {
-		return nil, false, s.unavailable("lock", err)
+		return s.unavailable("read", err)
 	}
-	defer func() {
-		if err := release(); err != nil {
-			s.log.Error("session store lock cannot be removed", "path", s.path, "err", err)
-		}
-	}()
-	if v, err := s.refresh(); err != nil {
-		return nil, false, s.unavailable("read", err)
-	} else if v != base {
-		if base, tx, err = s.stage(fn); err != nil || !tx.changed {
-			return nil, false, err
-		}
-	}
-	removed = s.prepare(base, tx)
-	if err := s.write(base, tx.Snapshot); err != nil {
-		return nil, false, s.unavailable("write", err)
-	}
-	return removed, true, nil
-}
-
-// stage runs fn on a copy of the present content.
-func (s *Store) stage(fn func(*Tx) error) (*Snapshot, *Tx, error) {
-	base, err := s.refresh()
-	if err != nil {
-		return nil, nil, s.unavailable("read", err)
-	}
-	tx := newTx(base)
-	if err := fn(tx); err != nil {
-		return nil, nil, err
-	}
-	return base, tx, nil
-}
-
-// prepare brings a changed store into the form that is written: entries in
-// order, and within its limits.
-func (s *Store) prepare(base *Snapshot, tx *Tx) []Removed {
-	v := tx.Snapshot
-	if base.normal {
-		for key := range tx.touched {
-			v.normalizeKey(key)
-		}
-	} else {
-		for key := range base.All() {
-			v.normalizeKey(key)
-		}
-		for key := range tx.touched {
-			v.normalizeKey(key)
-		}
-		v.normal = true
-	}
-	return s.limit(tx, time.Now())
-}
-
-func (v *Snapshot) normalizeKey(key string) {
-	if e, ok := v.Get(key); ok {
-		if n := normalize(e); n.e != e.e {
-			v.put(key, n.Raw(), n)
-		}
-	}
-}
-
-// write replaces the file by v, durably, and then publishes v.
-func (s *Store) write(base, v *Snapshot) error {
-	now := time.Now()
-	if base.damaged {
-		to, err := setAside(s.path, now)
-		if err != nil {
-			return fmt.Errorf("set the damaged file aside: %w", err)
-		}
-		s.log.Error("session store was damaged; its content is set aside and a new file begun", "path", s.path, "aside", to)
-	} else if err := s.rotate(base, now); err != nil {
-		return fmt.Errorf("rotate: %w", err)
-	}
-	v.damaged = false
-	defer s.pending.Store(nil)
-	var system *disk.FS
-	root, err := system.OpenRoot(s.Dir())
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	t, err := atomicfile.Create(root, filepath.Base(s.path), func(w io.Writer) error {
-		_, err := w.Write(v.render())
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	v.stamp = stampOf(t.Info)
-	s.pending.Store(&v.stamp)
-	if err := t.Commit(); err != nil {
-		return err
-	}
-	s.current.Store(v)
-	return nil
-}
-
-// lock excludes other programs: our own by an OS lock that is kept until
-// Close, OpenClaw by its lock file, for this one change.
-func (s *Store) lock(ctx context.Context, deadline time.Time) (release func() error, err error) {
-	if err := os.MkdirAll(s.Dir(), 0o700); err != nil {
-		return nil, err
+	if !l.owned.Load() {
+		return nil // until there is something to write
 	}
 	if err := s.own(); err != nil {
-		return nil, err
-	}
-	release, err = fileLock{lockPath(s.path)}.acquire(ctx, deadline)
-	if errors.Is(err, fs.ErrNotExist) {
-		// The directory was removed in between; once more, then give up.
-		if err := os.MkdirAll(s.Dir(), 0o700); err != nil {
-			return nil, err
-		}
-		return fileLock{lockPath(s.path)}.acquire(ctx, deadline)
-	}
-	return release, err
-}
-
-// own takes the OS lock, if we do not have it.
-func (s *Store) own() error {
-	path := s.path + ".flock"
-	if s.owner != nil {
-		if s.ownerInPlace(path) {
-			return nil
-		}
-		if err := s.owner.Close(); err != nil {
-			return err
-		}
-		s.owner = nil
-	}
-	l := flock.New(path, flock.SetPermissions(0o600))
-	ok, err := l.TryLock()
-	if err != nil {
 		return err
 	}
-	if !ok {
-		return protocol.Unavailablef("session store %s is in use by another parley process", s.path)
+	l.turn.Lock()
+	if l.refused != nil {
+		err = l.refused
 	}
-	s.owner = l
+	sound := v.damaged || err != nil || l.checkJournal()
+	l.turn.Unlock()
+	if !sound {
+		err = s.checkpoint(context.Background(), false)
+	}
+	if err != nil {
+		return s.unavailable("write", err)
+	}
 	return nil
 }
 
-// ownerInPlace reports whether the file that we hold is still the one with
-// that name; the directory may have been removed and made anew.
-func (s *Store) ownerInPlace(path string) bool {
-	held, err := s.owner.Stat()
-	if err != nil {
-		return false
+// own takes the store for this process before its first change.
+func (s *Store) own() error {
+	l := s.commits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	had := l.owned.Load()
+	err := l.files.MkdirAll(s.Dir())
+	if err == nil {
+		err = l.own()
 	}
-	there, err := os.Stat(path)
-	return err == nil && os.SameFile(held, there)
+	if errors.Is(err, errInUse) {
+		return protocol.Unavailablef("session store %s is in use by another parley process", s.path)
+	}
+	if err == nil && !had {
+		_, err = l.load() // what was read before may be older than the lock
+	}
+	if err != nil {
+		return s.unavailable("open", err)
+	}
+	return nil
+}
+
+// mayWrite reports whether a change staged on base can be written: the store is
+// ours, no other program is writing the file, and the file is not damaged.
+func (s *Store) mayWrite(base *Snapshot) bool {
+	return s.commits.owned.Load() && !base.damaged && !base.blank && !fileLock{lockPath(s.path)}.foreign()
+}
+
+// makeWay does what mayWrite found missing, while those who wait are queued.
+func (s *Store) makeWay(base *Snapshot) error {
+	l := s.commits
+	if !l.owned.Load() {
+		return s.own()
+	}
+	s.awaitLock(fileLock{lockPath(s.path)})
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	var err error
+	switch {
+	case base.damaged:
+		err = l.setAside(base, time.Now())
+	case base.blank:
+		err = l.removeBlank(base)
+	}
+	if err != nil {
+		return s.unavailable("write", err)
+	}
+	return nil
+}
+
+// awaitLock waits until no other program holds the lock file, as long as
+// somebody waits with it. Those whose time is over are told so.
+func (s *Store) awaitLock(lock fileLock) {
+	for attempt := 1; lock.foreign(); attempt++ {
+		if lock.breakStale() {
+			continue
+		}
+		s.expire(lock)
+		if len(s.waiting()) == 0 {
+			return
+		}
+		time.Sleep(min(time.Second, time.Duration(attempt)*50*time.Millisecond, s.untilDeadline()))
+	}
+}
+
+func (s *Store) waiting() []*update {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queue
+}
+
+// expire ends the waiting of those whose time is over or who gave up.
+func (s *Store) expire(lock fileLock) {
+	now := time.Now()
+	var over []*update
+	s.mu.Lock()
+	s.queue = slices.DeleteFunc(s.queue, func(u *update) bool {
+		if u.ctx.Err() == nil && now.Before(u.deadline) {
+			return false
+		}
+		over = append(over, u)
+		return true
+	})
+	s.mu.Unlock()
+	for _, u := range over {
+		if u.ctx.Err() != nil {
+			u.finish(context.Cause(u.ctx))
+		} else {
+			u.finish(lock.held())
+		}
+	}
+}
+
+// untilDeadline is how long the first of those who wait may go on waiting.
+func (s *Store) untilDeadline() time.Duration {
+	least := lockWait
+	for _, u := range s.waiting() {
+		least = min(least, time.Until(u.deadline))
+	}
+	return max(least, time.Millisecond)
+}
+
+// commit stages what waits, writes it as one batch, and publishes it. It is
+// errChanged when the store must be prepared again.
+func (s *Store) commit() error {
+	l := s.commits
+	base := l.current.Load()
+	batch := s.take()
+	next, lines := s.stage(base, batch)
+	if next.n == base.n {
+		s.answer(batch)
+		return nil
+	}
+	if !s.mayWrite(base) {
+		s.putBack(batch)
+		return cmp.Or(s.makeWay(base), errChanged)
+	}
+	l.turn.Lock()
+	if now := l.current.Load(); now != base || l.journal != nil && l.journal.broken != nil {
+		// A checkpoint or another program came in between.
+		l.turn.Unlock()
+		s.putBack(batch)
+		return errChanged
+	}
+	if err := s.write(base, next, lines, batch); err != nil {
+		err = s.unavailable("write", err)
+		for _, u := range batch {
+			if len(u.set) > 0 && u.err == nil {
+				u.err = err
+			}
+		}
+	}
+	l.turn.Unlock()
+	s.answer(batch)
+	return nil
+}
+
+// stage runs the functions of a batch one after another on a copy of base. The
+// result holds the changes of those that succeeded, lines say so.
+func (s *Store) stage(base *Snapshot, batch []*update) (next *Snapshot, lines []byte) {
+	next = base.clone()
+	first := base.n + 1
+	for _, u := range batch {
+		u.err, u.panicked, u.set, u.removed = nil, nil, nil, nil
+		if u.ctx.Err() != nil {
+			u.err = context.Cause(u.ctx)
+			continue
+		}
+		tx := newTx(next)
+		if u.err = u.run(tx); u.err != nil || u.panicked != nil {
+			tx.undo()
+			continue
+		}
+		if !tx.changed {
+			continue
+		}
+		now := time.Now()
+		u.removed = s.limit(tx, now)
+		if u.set = s.commits.changes(base, tx, now.UnixMilli()); len(u.set) == 0 {
+			continue
+		}
+		next.n++
+		for i := range u.set {
+			u.set[i].n = next.n
+		}
+		lines = appendChanges(lines, next.n, first, now.UnixMilli(), u.set)
+	}
+	return next, lines
+}
+
+// run calls the function; its panic is for the one who called Update.
+func (u *update) run(tx *Tx) error {
+	defer func() {
+		if p := recover(); p != nil {
+			u.panicked = p
+		}
+	}()
+	return u.fn(tx)
+}
+
+// changes are what a transaction changed, in the form that is written:
+// removals, then values by their place, so that new keys come in their order. A
+// key that was removed and put again is both.
+func (l *fileLog) changes(base *Snapshot, tx *Tx, t int64) []change {
+	var removals, values []change
+	place := map[string]uint64{}
+	for _, key := range tx.order {
+		old, r := tx.before[key], tx.settle(key)
+		if old == nil && r == nil || old != nil && r != nil && old.pos == r.pos && string(old.text()) == string(r.text()) {
+			continue
+		}
+		c := change{key: key, was: l.was(base, key), t: t}
+		if old != nil && (r == nil || old.pos != r.pos) {
+			removals = append(removals, c)
+		}
+		if r != nil {
+			c.entry = r.text()
+			place[key] = r.pos
+			values = append(values, c)
+		}
+	}
+	slices.SortFunc(values, func(a, b change) int { return cmp.Compare(place[a.key], place[b.key]) })
+	return append(removals, values...)
+}
+
+// settle brings a changed entry into the form that is written.
+func (tx *Tx) settle(key string) *record {
+	r := tx.record(key)
+	if r == nil || !r.object {
+		return r
+	}
+	if n := normalize(r.entry); n.e != r.entry.e {
+		tx.put(key, n)
+		return tx.record(key)
+	}
+	return r
+}
+
+// was is the hash of a key's value in the file.
+func (l *fileLog) was(base *Snapshot, key string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c, ok := l.dirty[key]; ok {
+		return c.was
+	}
+	return base.fileHash(base.record(key))
+}
+
+// write makes staged changes durable and then publishes them. The caller holds
+// turn.
+func (s *Store) write(base, next *Snapshot, lines []byte, batch []*update) error {
+	l := s.commits
+	if l.journal == nil {
+		l.mu.Lock()
+		h := header{l.base, base.n}
+		l.mu.Unlock()
+		j, err := l.writeJournal(h, nil)
+		if err != nil {
+			return err
+		}
+		l.journal = j
+	}
+	if err := l.journal.append(lines); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := l.current.Load(); now != base {
+		// A reader took in another program's file meanwhile.
+		return l.publishOn(now, next.n, batch)
+	}
+	for _, u := range batch {
+		for _, c := range u.set {
+			l.mark(c)
+		}
+	}
+	l.publish(next)
+	return nil
+}
+
+// publishOn publishes the durable changes of a batch on a content that is not
+// the one on which they were staged. The caller holds mu.
+func (l *fileLog) publishOn(now *Snapshot, n int64, batch []*update) error {
+	for _, u := range batch {
+		for _, c := range u.set {
+			l.mark(c)
+		}
+	}
+	if now.damaged {
+		return nil // they are in the journal, which is set aside with the file
+	}
+	c, err := readContent(l.files, l.path, l.keys, l.agent)
+	if err != nil {
+		return err
+	}
+	c.view.n = n
+	l.base = c.base
+	if c.view.damaged {
+		l.publish(c.view)
+		return nil
+	}
+	v, err := l.merge(c.view, false)
+	if err != nil {
+		return err
+	}
+	l.publish(v)
+	return nil
+}
+
+// answer tells those who wait what became of their changes, and has done what
+// follows from them.
+func (s *Store) answer(batch []*update) {
+	wrote := false
+	for _, u := range batch {
+		if len(u.set) > 0 && u.err == nil {
+			wrote = true
+			s.maintained(u.removed)
+		}
+		close(u.done)
+	}
+	if wrote {
+		s.poke()
+	}
 }
 
 // unavailable is the answer for a failure that is not the client's.

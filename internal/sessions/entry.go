@@ -1,7 +1,7 @@
 package sessions
 
 import (
-	"sync"
+	"sync/atomic"
 
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -11,9 +11,15 @@ import (
 // share everything; an Entry may be read by many goroutines.
 type Entry struct{ e *entry }
 
+// entry holds what is known of an entry's text. The fields are split when they
+// are first asked for: most entries of a large store never are.
 type entry struct {
-	raw    rawjson.Value // compact
-	fields func() rawjson.Object
+	raw rawjson.Value // compact, as it was read or made
+	// loose is true for text from a file that may have an old form: readers see
+	// it with the fields of today, the file gets it normalised.
+	loose   bool
+	fields  atomic.Pointer[rawjson.Object] // as readers see them
+	settled atomic.Pointer[rawjson.Value]  // of a loose entry: the form that is written
 }
 
 // ParseEntry reads an entry; raw must be a JSON object.
@@ -27,25 +33,64 @@ func ParseEntry(raw rawjson.Value) (Entry, error) {
 
 // NewEntry makes an entry of fields, which must not be changed afterwards.
 func NewEntry(fields rawjson.Object) Entry {
-	return Entry{&entry{raw: fields.JSON(), fields: func() rawjson.Object { return fields }}}
+	e := &entry{raw: fields.JSON()}
+	e.fields.Store(&fields)
+	return Entry{e}
 }
 
-// lazyEntry is the entry of a compact, valid JSON object; the fields are split
-// when they are first asked for.
-func lazyEntry(raw rawjson.Value) Entry {
-	return Entry{&entry{raw: raw, fields: sync.OnceValue(func() rawjson.Object {
-		// A store file has been checked as a whole, so this cannot fail.
-		o, _ := rawjson.Parse(raw)
-		return o
-	})}}
+// lazyEntry is the entry of a compact, valid JSON object.
+func lazyEntry(raw rawjson.Value, loose bool) Entry { return Entry{&entry{raw: raw, loose: loose}} }
+
+// object is the entry's fields. Two goroutines may split the text at the same
+// time; they come to the same.
+func (e *entry) object() rawjson.Object {
+	if o := e.fields.Load(); o != nil {
+		return *o
+	}
+	o := e.migrated().Fields()
+	e.fields.CompareAndSwap(nil, &o)
+	return o
 }
+
+// migrated is the entry with the fields of today. It is not kept.
+func (e *entry) migrated() Entry {
+	// Where an entry comes from its text has been checked, so this cannot fail.
+	o, _ := rawjson.Parse(e.raw)
+	m := Entry{&entry{raw: e.raw}}
+	m.e.fields.Store(&o)
+	if e.loose {
+		m = migrate(m)
+	}
+	return m
+}
+
+// text is the entry's compact JSON in the form that is written. Unlike object
+// it does not keep the fields: a checkpoint looks at every entry.
+func (e *entry) text() rawjson.Value {
+	if !e.loose {
+		return e.raw
+	}
+	if t := e.settled.Load(); t != nil {
+		return *t
+	}
+	text := normalize(e.migrated()).e.raw
+	if string(text) == string(e.raw) {
+		text = e.raw
+	}
+	e.settled.CompareAndSwap(nil, &text)
+	return text
+}
+
+// unsettled reports whether the form that is written differs from the one that
+// readers see. It holds after text.
+func (e *entry) unsettled() bool { return e.loose && string(*e.settled.Load()) != string(e.raw) }
 
 // Fields are the entry's fields. They are shared: Clone before changing.
 func (e Entry) Fields() rawjson.Object {
 	if e.e == nil {
 		return rawjson.Object{}
 	}
-	return e.e.fields()
+	return e.e.object()
 }
 
 // With is a copy of the entry with a change applied to its fields.
@@ -78,8 +123,11 @@ func (e Entry) UpdatedAt() int64 {
 
 // Raw is the entry's compact JSON.
 func (e Entry) Raw() rawjson.Value {
-	if e.e == nil {
+	switch {
+	case e.e == nil:
 		return rawjson.Value("{}")
+	case e.e.loose:
+		return e.e.object().JSON()
 	}
 	return e.e.raw
 }

@@ -55,7 +55,7 @@ func (l fileLock) acquire(ctx context.Context, deadline time.Time) (release func
 	for attempt := 1; ; attempt++ {
 		err := l.create()
 		if err == nil {
-			return func() error { return os.Remove(l.path) }, nil
+			return l.release, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, err
@@ -73,6 +73,14 @@ func (l fileLock) acquire(ctx context.Context, deadline time.Time) (release func
 		case <-time.After(pause):
 		}
 	}
+}
+
+// release removes the lock, unless another program has put its own in place.
+func (l fileLock) release() error {
+	if l.foreign() {
+		return nil
+	}
+	return os.Remove(l.path)
 }
 
 // held is the error for a lock that could not be had in time.

@@ -1,7 +1,6 @@
 package sessions
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -53,22 +52,29 @@ func TestStoreIsLikeItsModel(t *testing.T) {
 		st := openStore(c.StateDir+"/s/sessions.json", "main", Keys{DefaultAgent: "main"}, Options{Config: c})
 		defer func() { _ = st.close() }()
 		change := func(t *rapid.T, refuse bool) {
-			staged := m.clone()
+			// Drawn before, since a store may run a change twice.
+			type op struct {
+				kind       int
+				key, label string
+			}
+			var ops []op
+			for range rapid.IntRange(1, 4).Draw(t, "ops") {
+				ops = append(ops, op{rapid.IntRange(0, 2).Draw(t, "kind"), key.Draw(t, "key"), label.Draw(t, "label")})
+			}
+			var staged *storeModel
 			refusal := errors.New("refused")
-			ops := rapid.SliceOfN(rapid.IntRange(0, 2), 1, 4).Draw(t, "ops")
 			err := st.Update(t.Context(), func(tx *Tx) error {
-				for _, op := range ops {
-					k := key.Draw(t, "key")
-					switch op {
+				staged = m.clone()
+				for _, o := range ops {
+					switch o.kind {
 					case 0:
-						l := label.Draw(t, "label")
-						tx.Put(k, NewEntry(rawjson.NewObject(rawjson.Member{Name: "label", Value: rawjson.MustMarshal(l)})))
-						staged.put(k, l)
+						tx.Put(o.key, NewEntry(rawjson.NewObject(rawjson.Member{Name: "label", Value: rawjson.MustMarshal(o.label)})))
+						staged.put(o.key, o.label)
 					case 1:
-						tx.Delete(k)
-						staged.remove(k)
+						tx.Delete(o.key)
+						staged.remove(o.key)
 					case 2:
-						claim(tx, staged, (Keys{DefaultAgent: "main"}).Canonical(k))
+						claim(tx, staged, (Keys{DefaultAgent: "main"}).Canonical(o.key))
 					}
 				}
 				if refuse {
@@ -88,6 +94,9 @@ func TestStoreIsLikeItsModel(t *testing.T) {
 			"refuse": func(t *rapid.T) { change(t, true) },
 			"edit outside": func(t *rapid.T) {
 				k, l := key.Draw(t, "key"), label.Draw(t, "label")
+				if err := st.Checkpoint(t.Context()); err != nil { // or what is not in the file yet would stay
+					t.Fatal(err)
+				}
 				m = &storeModel{labels: map[string]string{}}
 				m.put(k, l)
 				if err := os.MkdirAll(st.Dir(), 0o700); err != nil {
@@ -108,6 +117,30 @@ func TestStoreIsLikeItsModel(t *testing.T) {
 					t.Fatal(err)
 				}
 				st = openStore(st.path, "main", st.keys, Options{Config: c})
+			},
+			"checkpoint": func(t *rapid.T) {
+				if err := st.Checkpoint(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				compareFile(t, st, m)
+			},
+			"crash": func(t *rapid.T) {
+				// What a killed process leaves is what lies on the disk now.
+				if err := os.RemoveAll(c.StateDir + "/crashed"); err != nil {
+					t.Fatal(err)
+				}
+				st.checkpoints.one.Lock() // the copy must be of one moment
+				err := os.CopyFS(c.StateDir+"/crashed", os.DirFS(st.Dir()))
+				st.checkpoints.one.Unlock()
+				if err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+				left := openStore(c.StateDir+"/crashed/sessions.json", "main", st.keys, Options{Config: c})
+				compare(t, left, m)
+				if err := left.close(); err != nil {
+					t.Fatal(err)
+				}
+				compareFile(t, left, m)
 			},
 			"": func(t *rapid.T) { compare(t, st, m) },
 		})
@@ -139,37 +172,41 @@ func claim(tx *Tx, m *storeModel, target string) {
 	m.put(target, l)
 }
 
-func compare(t *rapid.T, st *Store, m *storeModel) {
-	disk := map[string]struct {
-		Label string `json:"label"`
-	}{}
-	data, err := os.ReadFile(st.Path())
-	if err == nil {
-		err = json.Unmarshal(data, &disk)
-	}
-	if err != nil && !os.IsNotExist(err) {
+// compareFile holds the file against the model.
+func compareFile(t *rapid.T, st *Store, m *storeModel) {
+	v := newSnapshot(st.keys, "main")
+	if c, err := readContent(nil, st.Path(), st.keys, "main"); err != nil {
 		t.Fatal(err)
+	} else if v = c.view; v.damaged {
+		t.Fatal("the file is damaged")
 	}
-	if got := keysOf(st); !slices.Equal(got, append([]string{}, m.keys...)) {
-		t.Fatalf("memory has %v, the model %v", got, m.keys)
+	same(t, v, m)
+}
+
+func compare(t *rapid.T, st *Store, m *storeModel) {
+	_ = st.View(func(v *Snapshot) error { same(t, v, m); return nil })
+}
+
+// same holds a content with all its indexes against the model.
+func same(t *rapid.T, v *Snapshot, m *storeModel) {
+	var keys []string
+	for key := range v.All() {
+		keys = append(keys, key)
 	}
-	if len(disk) != len(m.labels) {
-		t.Fatalf("disk has %d entries, the model %d", len(disk), len(m.labels))
+	if !slices.Equal(keys, m.keys) {
+		t.Fatalf("keys %v, the model has %v", keys, m.keys)
 	}
-	_ = st.View(func(v *Snapshot) error {
-		for k, l := range m.labels {
-			if e, ok := v.Get(k); !ok || e.Text("label") != l || disk[k].Label != l {
-				t.Fatalf("%s: memory %q, disk %q, model %q", k, e.Text("label"), disk[k].Label, l)
-			}
-			if taken := v.LabelTaken(l, k); taken != slices.ContainsFunc(m.keys, func(o string) bool { return o != k && m.labels[o] == l }) {
-				t.Fatalf("LabelTaken(%s, %s) = %v", l, k, taken)
-			}
+	for k, l := range m.labels {
+		if e, ok := v.Get(k); !ok || e.Text("label") != l {
+			t.Fatalf("%s: label %q, the model has %q", k, e.Text("label"), l)
 		}
-		for _, tree := range []int{v.byKey.Len(), v.byCanon.Len(), v.recent.Len(), v.byLabel.Len(), v.order.Len()} {
-			if tree != len(m.keys) {
-				t.Fatalf("an index holds %d of %d", tree, len(m.keys))
-			}
+		if taken := v.LabelTaken(l, k); taken != slices.ContainsFunc(m.keys, func(o string) bool { return o != k && m.labels[o] == l }) {
+			t.Fatalf("LabelTaken(%s, %s) = %v", l, k, taken)
 		}
-		return nil
-	})
+	}
+	for _, tree := range []int{v.byKey.Len(), v.byCanon.Len(), v.recent.Len(), v.byLabel.Len(), v.order.Len()} {
+		if tree != len(m.keys) {
+			t.Fatalf("an index holds %d of %d", tree, len(m.keys))
+		}
+	}
 }

@@ -1,10 +1,12 @@
 package sessions
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -76,7 +78,7 @@ func readFile(t testing.TB, path string) string {
 	return string(data)
 }
 
-// names are the files in the store's directory.
+// names are the files in the store's directory, but for the journal.
 func names(t testing.TB, st *Store) []string {
 	t.Helper()
 	es, err := os.ReadDir(st.Dir())
@@ -85,7 +87,9 @@ func names(t testing.TB, st *Store) []string {
 	}
 	out := []string{}
 	for _, e := range es {
-		out = append(out, e.Name())
+		if !strings.HasSuffix(e.Name(), ".journal") {
+			out = append(out, e.Name())
+		}
 	}
 	return out
 }
@@ -120,4 +124,28 @@ func keysOf(st *Store) []string {
 		return nil
 	})
 	return out
+}
+
+// checkpoint brings the file up to date.
+func checkpoint(t testing.TB, st *Store) {
+	t.Helper()
+	if err := st.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// storeText is the store's file with all changes.
+func storeText(t testing.TB, st *Store) string {
+	t.Helper()
+	checkpoint(t, st)
+	return readFile(t, st.Path())
+}
+
+func rendered(t testing.TB, v *Snapshot) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if _, err := v.render(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

@@ -62,7 +62,7 @@ func (s *Store) limit(tx *Tx, now time.Time) []Removed {
 // oldest are the records from the oldest on, as long as more holds.
 func (v *Snapshot) oldest(more func(*record) bool) []*record {
 	var out []*record
-	v.recent.Descend(&record{updated: math.Inf(-1), pos: math.MaxUint64}, func(r *record) bool {
+	v.recent.Descend(&record{updated: math.Inf(-1), slot: &slot{pos: math.MaxUint64}}, func(r *record) bool {
 		if more != nil && !more(r) {
 			return false
 		}

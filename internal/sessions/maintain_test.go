@@ -156,6 +156,7 @@ func TestRotateKeepsTheStoreInPlace(t *testing.T) {
 		if err := set(t.Context(), st, "agent:main:b", entryOf(t, fmt.Sprintf(`{"updatedAt":%d}`, i))); err != nil {
 			t.Fatal(err)
 		}
+		checkpoint(t, st)
 	}
 	wait()
 	var backups []string
@@ -232,6 +233,7 @@ func TestLockOfADeadProcessIsTaken(t *testing.T) {
 	if err := set(t.Context(), st, "a", entryOf(t, `{}`)); err != nil {
 		t.Fatal(err)
 	}
+	checkpoint(t, st)
 	if got := names(t, st); !slices.Equal(got, []string{"sessions.json", "sessions.json.flock"}) {
 		t.Errorf("files %v: the lock must be gone", got)
 	}

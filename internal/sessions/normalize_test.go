@@ -65,9 +65,15 @@ func TestNormalizingAloneWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "{\n  \"a\": {\n    \"lastTo\": \"1\",\n    \"channel\": \"x\",\n    \"deliveryContext\": {\n      \"channel\": \"x\",\n      \"to\": \"1\"\n    },\n    \"lastChannel\": \"x\"\n  },\n  \"b\": {\n    \"x\": 1\n  }\n}"
-	if got := readFile(t, st.Path()); got != want {
+	if got := storeText(t, st); got != want {
 		t.Errorf("next write: %s", got)
 	}
+	_ = st.View(func(v *Snapshot) error {
+		if e, _ := v.Get("a"); string(e.Raw()) != `{"lastTo":"1","channel":"x","deliveryContext":{"channel":"x","to":"1"},"lastChannel":"x"}` {
+			t.Errorf("read %s, want what the file has by now", e.Raw())
+		}
+		return nil
+	})
 }
 
 func TestACPSurvivesAReplacement(t *testing.T) {

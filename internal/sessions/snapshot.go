@@ -19,144 +19,244 @@ type Snapshot struct {
 	keys  Keys
 	agent string // bare keys in the file belong to it
 	next  uint64 // pos of the next new key
+	n     int64  // number of the last change, see the journal
 
-	// Copy-on-write trees over the same records.
-	order     *index // by place in the file
-	byKey     *index // by stored key
-	byCanon   *index // by canonical key, then place: the spellings of a key
-	recent    *index // newest first, then place; objects only
-	byLabel   *index // entries with a label
-	bySession *index // entries with a sessionId
-	byFile    *index // entries with a sessionFile, by its base name
+	// Copy-on-write trees. Only order and recent hold what changes with every
+	// change of an entry; the others name places in order, so that most changes
+	// leave them alone.
+	order     *btree.BTreeG[*record] // by place in the file
+	recent    *btree.BTreeG[*record] // newest first, then place; objects only
+	byKey     *btree.BTreeG[*slot]   // by stored key
+	byCanon   *btree.BTreeG[*slot]   // by canonical key, then place: the spellings of a key
+	byLabel   *btree.BTreeG[*slot]   // entries with a label
+	bySession *btree.BTreeG[*slot]   // entries with a sessionId
+	byFile    *btree.BTreeG[*slot]   // entries with a sessionFile, by its base name
 	byParent  *btree.BTreeG[link]
 
-	stamp   stamp // the file that this is the content of
+	stamp   stamp // the file that this is the content of, later changes aside
+	tail    stamp // the journal of another process that they were read from
 	damaged bool  // the file holds something that is no JSON object
-	normal  bool  // every entry is normalised (see normalize)
+	blank   bool  // the file is there and holds nothing
+	own     bool  // the file is as we write it: nothing in it is in an old form
 }
 
-type index = btree.BTreeG[*record]
-
-// record is one member of the file. It is immutable.
-type record struct {
+// slot is a member's place in the file and what it is found by. It is
+// immutable, and stays the same as long as these do.
+type slot struct {
 	pos     uint64
 	key     string
 	canon   string
 	object  bool // false: not an object; kept in the file, unseen by readers
-	raw     rawjson.Value
-	entry   Entry
-	updated float64
-	dated   bool // there is an updatedAt
 	label   string
 	session string
 	file    string
+	parents []string
 }
 
-// link says that record names parent as its parent.
+// record is one member of the file. It is immutable.
+type record struct {
+	*slot
+	raw     rawjson.Value // of what is not an object
+	entry   Entry
+	updated float64
+	dated   bool // there is an updatedAt
+}
+
+// text is the member's compact JSON in the form that is written.
+func (r *record) text() rawjson.Value {
+	if r.object {
+		return r.entry.e.text()
+	}
+	return r.raw
+}
+
+// link says that a member names parent as its parent.
 type link struct {
 	parent string
-	rec    *record
+	*slot
 }
 
 func newSnapshot(keys Keys, agent string) *Snapshot {
-	opts := btree.Options{NoLocks: true} // one writer on an unpublished copy, readers on published ones
-	make := func(less func(a, b *record) bool) *index { return btree.NewBTreeGOptions(less, opts) }
-	return &Snapshot{
-		keys:      keys,
-		agent:     agent,
-		order:     make(func(a, b *record) bool { return a.pos < b.pos }),
-		byKey:     make(func(a, b *record) bool { return a.key < b.key }),
-		byCanon:   make(func(a, b *record) bool { return a.canon < b.canon || a.canon == b.canon && a.pos < b.pos }),
-		recent:    make(func(a, b *record) bool { return a.updated > b.updated || a.updated == b.updated && a.pos < b.pos }),
-		byLabel:   make(func(a, b *record) bool { return a.label < b.label || a.label == b.label && a.pos < b.pos }),
-		bySession: make(func(a, b *record) bool { return a.session < b.session || a.session == b.session && a.pos < b.pos }),
-		byFile:    make(func(a, b *record) bool { return a.file < b.file || a.file == b.file && a.pos < b.pos }),
-		byParent: btree.NewBTreeGOptions(func(a, b link) bool {
-			return a.parent < b.parent || a.parent == b.parent && a.rec.pos < b.rec.pos
-		}, opts),
-		normal: true,
-	}
+	v := &Snapshot{keys: keys, agent: agent}
+	v.order = tree(func(a, b *record) bool { return a.pos < b.pos })
+	v.recent = tree(func(a, b *record) bool { return a.updated > b.updated || a.updated == b.updated && a.pos < b.pos })
+	v.byKey = tree(func(a, b *slot) bool { return a.key < b.key })
+	v.byCanon = tree(func(a, b *slot) bool { return a.canon < b.canon || a.canon == b.canon && a.pos < b.pos })
+	v.byLabel = tree(func(a, b *slot) bool { return a.label < b.label || a.label == b.label && a.pos < b.pos })
+	v.bySession = tree(func(a, b *slot) bool { return a.session < b.session || a.session == b.session && a.pos < b.pos })
+	v.byFile = tree(func(a, b *slot) bool { return a.file < b.file || a.file == b.file && a.pos < b.pos })
+	v.byParent = tree(func(a, b link) bool { return a.parent < b.parent || a.parent == b.parent && a.pos < b.pos })
+	return v
+}
+
+// tree needs no locks: one writer works on an unpublished copy, readers on
+// published ones.
+func tree[T any](less func(a, b T) bool) *btree.BTreeG[T] {
+	return btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
 }
 
 // clone is a copy to be changed; it shares what stays the same.
 func (v *Snapshot) clone() *Snapshot {
 	c := *v
-	c.order, c.byKey, c.byCanon = v.order.Copy(), v.byKey.Copy(), v.byCanon.Copy()
-	c.recent, c.byLabel, c.bySession = v.recent.Copy(), v.byLabel.Copy(), v.bySession.Copy()
-	c.byFile, c.byParent = v.byFile.Copy(), v.byParent.Copy()
+	c.order, c.recent = v.order.Copy(), v.recent.Copy()
+	c.byKey, c.byCanon, c.byLabel = v.byKey.Copy(), v.byCanon.Copy(), v.byLabel.Copy()
+	c.bySession, c.byFile, c.byParent = v.bySession.Copy(), v.byFile.Copy(), v.byParent.Copy()
 	return &c
 }
 
-// put sets the value of a stored key: in its place when it is there, else at
-// the end.
-func (v *Snapshot) put(key string, raw rawjson.Value, e Entry) {
-	r := &record{pos: v.next, key: key, canon: stored(key, v.agent), raw: raw, entry: e, object: e.e != nil}
-	if old, ok := v.byKey.Get(&record{key: key}); ok {
-		v.remove(old)
-		r.pos = old.pos
+// record is the member with exactly this stored key, nil when there is none.
+func (v *Snapshot) record(key string) *record {
+	s, ok := v.byKey.Get(&slot{key: key})
+	if !ok {
+		return nil
+	}
+	return v.at(s)
+}
+
+// at is the member in a place.
+func (v *Snapshot) at(s *slot) *record {
+	r, _ := v.order.Get(&record{slot: s})
+	return r
+}
+
+// put sets the value of a stored key, an entry: in its place when it is there,
+// else at the end. It returns the member that was there, if any.
+func (v *Snapshot) put(key string, e Entry) (old *record) {
+	old = v.record(key)
+	s := slotOf(v.keys, v.agent, key, e)
+	if old != nil {
+		if s.pos = old.pos; s.same(old.slot) {
+			s = old.slot
+		}
 	} else {
+		s.pos = v.next
 		v.next++
 	}
-	v.order.Set(r)
-	v.byKey.Set(r)
-	if !r.object {
-		return
-	}
+	r := &record{slot: s, entry: e}
 	r.updated, r.dated = e.Number("updatedAt")
-	r.label, r.session = e.Text("label"), e.SessionID()
-	v.byCanon.Set(r)
-	v.recent.Set(r)
-	if r.label != "" {
-		v.byLabel.Set(r)
+	v.replace(old, r)
+	return old
+}
+
+// replace puts r into the place of old; either may be nil.
+func (v *Snapshot) replace(old, r *record) {
+	if old != nil {
+		if old.object {
+			v.recent.Delete(old)
+		}
+		if r == nil || r.slot != old.slot {
+			v.forget(old.slot)
+		}
+		if r == nil {
+			v.order.Delete(old)
+			return
+		}
 	}
-	if r.session != "" {
-		v.bySession.Set(r)
+	v.order.Set(r)
+	if r.object {
+		v.recent.Set(r)
 	}
-	if r.file = fileName(e); r.file != "" {
-		v.byFile.Set(r)
-	}
-	for _, p := range v.parents(r) {
-		v.byParent.Set(link{p, r})
+	if old == nil || r.slot != old.slot {
+		v.learn(r.slot)
 	}
 }
 
-func (v *Snapshot) remove(r *record) {
-	v.order.Delete(r)
-	v.byKey.Delete(r)
-	if !r.object {
+// learn adds what a member is found by.
+func (v *Snapshot) learn(s *slot) {
+	v.byKey.Set(s)
+	if !s.object {
 		return
 	}
-	v.byCanon.Delete(r)
-	v.recent.Delete(r)
-	v.byLabel.Delete(r)
-	v.bySession.Delete(r)
-	v.byFile.Delete(r)
-	for _, p := range v.parents(r) {
-		v.byParent.Delete(link{p, r})
+	v.byCanon.Set(s)
+	if s.label != "" {
+		v.byLabel.Set(s)
+	}
+	if s.session != "" {
+		v.bySession.Set(s)
+	}
+	if s.file != "" {
+		v.byFile.Set(s)
+	}
+	for _, p := range s.parents {
+		v.byParent.Set(link{p, s})
 	}
 }
 
-// parents are the sessions that a record calls its parent.
-func (v *Snapshot) parents(r *record) []string {
-	return parentsOf(canonicalSpawner(v.keys, r.entry, v.agent))
+// forget undoes learn.
+func (v *Snapshot) forget(s *slot) {
+	v.byKey.Delete(s)
+	if !s.object {
+		return
+	}
+	v.byCanon.Delete(s)
+	if s.label != "" {
+		v.byLabel.Delete(s)
+	}
+	if s.session != "" {
+		v.bySession.Delete(s)
+	}
+	if s.file != "" {
+		v.byFile.Delete(s)
+	}
+	for _, p := range s.parents {
+		v.byParent.Delete(link{p, s})
+	}
+}
+
+// slotOf is the place of an entry, its number not set yet.
+func slotOf(keys Keys, agent, key string, e Entry) *slot {
+	o := e.Fields()
+	s := &slot{key: key, canon: stored(key, agent), object: true, label: o.Text("label"), session: o.Text("sessionId")}
+	s.file = fileName(o.Text("sessionFile"))
+	s.parents = parents(keys, agent, o.Text("spawnedBy"), o.Text("parentSessionKey"))
+	return s
+}
+
+// same reports whether t is found by the same as s.
+func (s *slot) same(t *slot) bool {
+	return s.pos == t.pos && s.key == t.key && s.object == t.object && s.label == t.label && s.session == t.session &&
+		s.file == t.file && slices.Equal(s.parents, t.parents)
+}
+
+// parents are the sessions that an entry in an agent's file calls its parent.
+func parents(keys Keys, agent, spawnedBy, parentKey string) []string {
+	if spawnedBy != "" {
+		spawnedBy = keys.spawner(spawnedBy, agent)
+	}
+	return distinct(jstext.Trim(spawnedBy), jstext.Trim(parentKey))
 }
 
 // parentsOf are the sessions that an entry calls its parent: spawnedBy and
 // parentSessionKey, as they stand.
 func parentsOf(e Entry) []string {
-	var out []string
-	for _, name := range []string{"spawnedBy", "parentSessionKey"} {
-		if p := jstext.Trim(e.Text(name)); p != "" && !slices.Contains(out, p) {
-			out = append(out, p)
-		}
+	return distinct(jstext.Trim(e.Text("spawnedBy")), jstext.Trim(e.Text("parentSessionKey")))
+}
+
+// distinct are those of a and b that are not empty, each once.
+func distinct(a, b string) []string {
+	switch {
+	case a == "" && b == "":
+		return nil
+	case a == "" || a == b:
+		return []string{b}
+	case b == "":
+		return []string{a}
 	}
-	return out
+	return []string{a, b}
+}
+
+// fileName is the base name of a sessionFile, "" when there is none.
+func fileName(file string) string {
+	if file = strings.TrimSpace(file); file == "" {
+		return ""
+	}
+	return filepath.Base(file)
 }
 
 // Get is the entry with exactly this stored key.
 func (v *Snapshot) Get(key string) (Entry, bool) {
-	r, ok := v.byKey.Get(&record{key: key})
-	if !ok || !r.object {
+	r := v.record(key)
+	if r == nil || !r.object {
 		return Entry{}, false
 	}
 	return r.entry, true
@@ -179,8 +279,8 @@ func (v *Snapshot) Find(target string) (storedKey string, e Entry, ok bool) {
 
 func (v *Snapshot) spellings(target string) iter.Seq[*record] {
 	return func(yield func(*record) bool) {
-		v.byCanon.Ascend(&record{canon: target}, func(r *record) bool {
-			return r.canon == target && yield(r)
+		v.byCanon.Ascend(&slot{canon: target}, func(s *slot) bool {
+			return s.canon == target && yield(v.at(s))
 		})
 	}
 }
@@ -198,9 +298,9 @@ func (v *Snapshot) All() iter.Seq2[string, Entry] {
 // Recent yields stored keys and entries newest first, equal ones in file
 // order: those updated before the time given in ms, or all when it is 0.
 func (v *Snapshot) Recent(before int64) iter.Seq2[string, Entry] {
-	pivot := &record{updated: math.Inf(1)}
+	pivot := &record{updated: math.Inf(1), slot: &slot{}}
 	if before > 0 {
-		pivot = &record{updated: float64(before), pos: math.MaxUint64}
+		pivot = &record{updated: float64(before), slot: &slot{pos: math.MaxUint64}}
 	}
 	return func(yield func(string, Entry) bool) {
 		v.recent.Ascend(pivot, func(r *record) bool { return yield(r.key, r.entry) })
@@ -210,9 +310,9 @@ func (v *Snapshot) Recent(before int64) iter.Seq2[string, Entry] {
 // LabelTaken reports whether an entry with another stored key has this label.
 func (v *Snapshot) LabelTaken(label, except string) bool {
 	taken := false
-	v.byLabel.Ascend(&record{label: label}, func(r *record) bool {
-		taken = r.label == label && r.key != except
-		return r.label == label && !taken
+	v.byLabel.Ascend(&slot{label: label}, func(s *slot) bool {
+		taken = s.label == label && s.key != except
+		return s.label == label && !taken
 	})
 	return taken
 }
@@ -232,34 +332,25 @@ func (v *Snapshot) Naming(name string) iter.Seq[Entry] {
 	id, _ := strings.CutSuffix(name, ".jsonl")
 	return func(yield func(Entry) bool) {
 		more := true
-		v.bySession.Ascend(&record{session: id}, func(r *record) bool {
-			more = r.session != id || yield(r.entry)
-			return more && r.session == id
+		v.bySession.Ascend(&slot{session: id}, func(s *slot) bool {
+			more = s.session != id || yield(v.at(s).entry)
+			return more && s.session == id
 		})
 		if !more {
 			return
 		}
-		v.byFile.Ascend(&record{file: name}, func(r *record) bool {
-			return r.file == name && yield(r.entry)
+		v.byFile.Ascend(&slot{file: name}, func(s *slot) bool {
+			return s.file == name && yield(v.at(s).entry)
 		})
 	}
-}
-
-// fileName is the base name of an entry's sessionFile, "" when it has none.
-func fileName(e Entry) string {
-	file := strings.TrimSpace(e.Text("sessionFile"))
-	if file == "" {
-		return ""
-	}
-	return filepath.Base(file)
 }
 
 // children yields the canonical keys of the entries that name parent, in file
 // order.
 func (v *Snapshot) children(parent string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		v.byParent.Ascend(link{parent, &record{}}, func(l link) bool {
-			return l.parent == parent && yield(l.rec.canon)
+		v.byParent.Ascend(link{parent, &slot{}}, func(l link) bool {
+			return l.parent == parent && yield(l.canon)
 		})
 	}
 }

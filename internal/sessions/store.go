@@ -4,18 +4,19 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/protocol"
 )
 
 // Store is one sessions.json. All methods may be called concurrently.
 //
-// The file is the truth: it is looked at (by stat) before every reading and
-// every change, so edits of other programs are seen. Reading creates nothing.
+// The file is looked at (by stat) before every reading and every change, so
+// edits of other programs are seen. Reading creates nothing, except that who
+// reads a store that exists owns it until Close.
 type Store struct {
 	// Static after construction.
 	path    string
@@ -25,13 +26,15 @@ type Store struct {
 	log     *slog.Logger
 	removed func(*Store, []Removed)
 	protect func(key string) bool
+	commits *fileLog
 
-	current atomic.Pointer[Snapshot]
-	pending atomic.Pointer[stamp] // of the file that Update is about to put in place
+	mu         sync.Mutex // guards the queue
+	queue      []*update
+	committing bool // commitLoop runs
+	closed     bool
+	work       sync.WaitGroup // commitLoop and checkpointLoop
 
-	turn   chan struct{} // holds one token: who takes it may commit
-	owner  *flock.Flock  // guarded by turn; held from the first write to close
-	closed bool          // guarded by turn
+	checkpoints checkpoints
 
 	sweeper  sweeper
 	archived atomic.Bool  // entries were removed since the last sweep
@@ -53,12 +56,13 @@ type Removed struct {
 func openStore(path, agent string, keys Keys, o Options) *Store {
 	s := &Store{
 		path: path, agent: agent, keys: keys, rules: o.Config.Session.Maintenance,
-		log: o.Log, removed: o.Removed, protect: o.Protected, turn: make(chan struct{}, 1),
+		log: o.Log, removed: o.Removed, protect: o.Protected,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.turn <- struct{}{}
+	s.commits = &fileLog{files: o.Disk, path: path, keys: keys, agent: agent, log: s.log, poke: s.poke, dirty: map[string]change{}}
+	s.checkpoints.stop = make(chan struct{})
 	return s
 }
 
@@ -80,12 +84,12 @@ func (s *Store) View(fn func(*Snapshot) error) error {
 
 // snapshot is the present content as far as it can be read.
 func (s *Store) snapshot() *Snapshot {
-	v, err := s.refresh()
+	v, err := s.commits.follow()
 	if err != nil {
 		if s.broken.CompareAndSwap(false, true) {
 			s.log.Error("session store cannot be read", "path", s.path, "err", err)
 		}
-		if v = s.current.Load(); v == nil {
+		if v = s.commits.current.Load(); v == nil {
 			v = newSnapshot(s.keys, s.agent)
 		}
 		return v
@@ -94,68 +98,43 @@ func (s *Store) snapshot() *Snapshot {
 	return v
 }
 
-// refresh takes in the file if it is not what was last seen.
-func (s *Store) refresh() (*Snapshot, error) {
-	for {
-		at, err := statFile(s.path)
-		if err != nil {
-			return nil, err
-		}
-		cur := s.current.Load()
-		if cur != nil && cur.stamp.same(at) {
-			return cur, nil
-		}
-		// Our own new file, which is not durable yet: nobody may see it before
-		// the commit is through.
-		if p := s.pending.Load(); p != nil && p.same(at) && cur != nil {
-			return cur, nil
-		}
-		v, err := readSnapshot(s.path, s.keys, s.agent)
-		if err != nil {
-			return nil, err
-		}
-		if s.current.CompareAndSwap(cur, v) {
-			return v, nil
-		}
-		// Somebody published meanwhile; look again what the file says.
-	}
-}
-
 // Update runs fn on the present content and makes its changes durable: all of
 // them, or none when fn returns an error, which Update returns as it is. When
-// fn changes nothing, nothing is written. Updates of one store run one after
-// another; one that cannot begin within 10 s of being called fails. When
-// another program changes the file at the same moment, fn runs a second time
-// on the new content: it must set what it returns, not add to it.
+// fn changes nothing, nothing is written. The functions of one store run one
+// after another, on a goroutine of the store; those that wait together are
+// made durable together. A change that another program's lock keeps waiting
+// for 10 s fails. fn must not call Update of the same store.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	deadline := time.Now().Add(lockWait)
-	timeout := time.NewTimer(lockWait)
-	defer timeout.Stop()
-	select {
-	case <-s.turn:
-	case <-timeout.C:
-		return fileLock{lockPath(s.path)}.held()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	u := &update{ctx: ctx, fn: fn, deadline: time.Now().Add(lockWait), done: make(chan struct{})}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return protocol.Unavailablef("session store %s is closed", s.path)
 	}
-	removed, wrote, err := s.commit(ctx, deadline, fn)
-	s.turn <- struct{}{}
-	if wrote {
-		s.maintained(removed)
+	s.queue = append(s.queue, u)
+	if !s.committing {
+		s.committing = true
+		s.work.Go(s.commitLoop)
 	}
-	return err
+	s.mu.Unlock()
+	<-u.done
+	if u.panicked != nil {
+		panic(u.panicked)
+	}
+	return u.err
 }
 
-// close waits for what goes on in the background and gives the store up.
+// close waits for what goes on in the background, writes the file and gives
+// the store up.
 func (s *Store) close() error {
 	s.sweeper.close()
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
+	s.mu.Lock()
+	closed := s.closed
 	s.closed = true
-	if s.owner == nil {
-		return nil
+	s.mu.Unlock()
+	if !closed {
+		close(s.checkpoints.stop)
 	}
-	err := s.owner.Close()
-	s.owner = nil
-	return err
+	s.work.Wait()
+	return s.release()
 }

@@ -51,7 +51,7 @@ func TestFileFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.TrimSuffix(text, "\n}") + ",\n  \"agent:main:new\": {\n    \"sessionId\": \"n\"\n  }\n}"
-	if diff := cmp.Diff(want, readFile(t, st.Path())); diff != "" {
+	if diff := cmp.Diff(want, storeText(t, st)); diff != "" {
 		t.Errorf("file (-want +got):\n%s", diff)
 	}
 	if info, err := os.Stat(st.Path()); err != nil || info.Mode().Perm() != 0o600 {
@@ -91,7 +91,7 @@ func TestUnchangedIsNotWritten(t *testing.T) {
 	if got := readFile(t, st.Path()); got != before {
 		t.Errorf("file was written: %s", got)
 	}
-	if got := names(t, st); !slices.Equal(got, []string{"sessions.json"}) {
+	if got := names(t, st); !slices.Equal(got, []string{"sessions.json", "sessions.json.flock"}) {
 		t.Errorf("files %v", got)
 	}
 }
@@ -101,6 +101,7 @@ func TestOutsideEditsAreSeenAndKept(t *testing.T) {
 	if err := set(t.Context(), st, "agent:main:a", entryOf(t, `{"sessionId":"1"}`)); err != nil {
 		t.Fatal(err)
 	}
+	checkpoint(t, st) // now the other program knows it, and removes it
 	writeFile(t, st.Path(), `{"agent:main:ext":{"sessionId":"ext","custom":{"keep":true}}}`)
 	if got := keysOf(st); !slices.Equal(got, []string{"agent:main:ext"}) {
 		t.Errorf("keys %v", got)
@@ -109,7 +110,7 @@ func TestOutsideEditsAreSeenAndKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "{\n  \"agent:main:ext\": {\n    \"sessionId\": \"ext\",\n    \"custom\": {\n      \"keep\": true\n    }\n  },\n  \"agent:main:b\": {\n    \"sessionId\": \"2\"\n  }\n}"
-	if diff := cmp.Diff(want, readFile(t, st.Path())); diff != "" {
+	if diff := cmp.Diff(want, storeText(t, st)); diff != "" {
 		t.Error(diff)
 	}
 	if err := os.RemoveAll(st.Dir()); err != nil {
@@ -141,7 +142,7 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		if len(aside) != 1 || readFile(t, filepath.Join(st.Dir(), aside[0])) != text {
 			t.Errorf("%s: set aside %v", text, aside)
 		}
-		if got, want := readFile(t, st.Path()), "{\n  \"agent:main:n\": {}\n}"; got != want {
+		if got, want := storeText(t, st), "{\n  \"agent:main:n\": {}\n}"; got != want {
 			t.Errorf("new file %s", got)
 		}
 	}
@@ -150,6 +151,7 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		if err := set(t.Context(), st, "agent:main:n", entryOf(t, `{}`)); err != nil {
 			t.Fatal(err)
 		}
+		checkpoint(t, st)
 		if got := names(t, st); !slices.Equal(got, []string{"sessions.json", "sessions.json.flock"}) {
 			t.Errorf("%q: files %v, nothing is to be kept", text, got)
 		}
@@ -164,6 +166,9 @@ func TestUnreadableFileMakesWritesFail(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkUnreadable(t, st)
+		if err := os.RemoveAll(st.Path()); err != nil {
+			t.Fatal(err)
+		}
 		return
 	}
 	st := openOne(t, `{"agent:main:a":{}}`)
@@ -232,9 +237,10 @@ func TestConcurrentUpdatesLoseNothing(t *testing.T) {
 	writing.Wait()
 	close(stop)
 	wg.Wait()
-	fresh, err := readSnapshot(st.Path(), st.keys, st.agent)
-	if err != nil || fresh.Len() != 2*writers*each {
-		t.Errorf("%d entries on disk, %v", fresh.Len(), err)
+	checkpoint(t, st)
+	fresh, err := readContent(nil, st.Path(), st.keys, st.agent)
+	if err != nil || fresh.view.Len() != 2*writers*each {
+		t.Errorf("%d entries on disk, %v", fresh.view.Len(), err)
 	}
 }
 
@@ -405,19 +411,20 @@ func FuzzStoreRoundTrip(f *testing.F) {
 	f.Add([]byte(`{"a":{"x":1.0,"n":null},"b":[],"a":{"y":2}}`))
 	f.Add([]byte(`{"agent:main:K":{"room":"r","lastTo":" 1 ","model":""}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v := newSnapshot(Keys{DefaultAgent: "main"}, "main")
-		if v.parse(data) != nil {
+		keys := Keys{DefaultAgent: "main"}
+		v, err := parseStore(data, keys, "main")
+		if err != nil {
 			return
 		}
-		text := v.render()
+		text := rendered(t, v)
 		if !rawjson.Valid(text) {
 			t.Fatalf("rendered %q", text)
 		}
-		w := newSnapshot(Keys{DefaultAgent: "main"}, "main")
-		if err := w.parse(text); err != nil {
+		w, err := parseStore(text, keys, "main")
+		if err != nil {
 			t.Fatalf("own text %q: %v", text, err)
 		}
-		if again := w.render(); string(again) != string(text) {
+		if again := rendered(t, w); string(again) != string(text) {
 			t.Fatalf("%q becomes %q", text, again)
 		}
 		for _, e := range w.All() {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/disk"
 )
 
 // agentPlaceholder is replaced by the agent id in a template of session.store.
@@ -35,6 +36,8 @@ type Options struct {
 	Config *config.Config
 	// Log is optional.
 	Log *slog.Logger
+	// Disk is the way to the files; nil is the plain system.
+	Disk *disk.FS
 	// Removed is told what maintenance took out of a store, after the change
 	// is durable, on a goroutine of its own; Close waits for it. It is optional
 	// and must not call Update of the same store.

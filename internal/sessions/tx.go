@@ -6,36 +6,70 @@ package sessions
 type Tx struct {
 	*Snapshot
 	changed bool
-	touched map[string]bool // stored keys put or deleted
+	touched map[string]bool    // stored keys put, be it unchanged, or deleted
+	before  map[string]*record // what changed keys were before
+	order   []string           // of before, as they were first changed
+	first   uint64             // pos of the next new key at the beginning
 }
 
+// newTx begins a change of v, which nobody reads yet.
 func newTx(v *Snapshot) *Tx {
-	return &Tx{Snapshot: v.clone(), touched: map[string]bool{}}
+	return &Tx{Snapshot: v, touched: map[string]bool{}, before: map[string]*record{}, first: v.next}
+}
+
+// undo takes back what was changed.
+func (tx *Tx) undo() {
+	for _, key := range tx.order {
+		if r := tx.record(key); r != nil {
+			tx.replace(r, nil)
+		}
+	}
+	for _, key := range tx.order {
+		if old := tx.before[key]; old != nil {
+			tx.replace(nil, old)
+		}
+	}
+	tx.next = tx.first
+}
+
+// touch remembers what a key was before it changed.
+func (tx *Tx) touch(key string, old *record) {
+	if _, known := tx.before[key]; !known {
+		tx.before[key] = old
+		tx.order = append(tx.order, key)
+	}
+	tx.touched[key] = true
+	tx.changed = true
 }
 
 // Put sets the entry of a stored key; a new key goes to the end of the file.
 func (tx *Tx) Put(key string, e Entry) {
 	if e.e == nil {
-		e = lazyEntry(e.Raw())
+		e = lazyEntry(e.Raw(), false)
 	}
-	tx.touched[key] = true
-	if old, ok := tx.Get(key); ok {
-		if string(old.Raw()) == string(e.Raw()) {
+	old := tx.record(key)
+	if old != nil && old.object {
+		if old.entry == e || string(old.entry.Raw()) == string(e.Raw()) {
+			tx.touched[key] = true
 			return
 		}
-		e = keepACP(old, e)
+		e = keepACP(old.entry, e)
 	}
-	tx.changed = true
-	tx.put(key, e.Raw(), e)
+	tx.touch(key, old)
+	tx.put(key, e)
 }
 
 // Delete removes a stored key.
 func (tx *Tx) Delete(key string) {
-	if r, ok := tx.byKey.Get(&record{key: key}); ok {
-		tx.changed = true
-		tx.touched[key] = true
+	if r := tx.record(key); r != nil {
 		tx.remove(r)
 	}
+}
+
+// remove removes a member.
+func (tx *Tx) remove(r *record) {
+	tx.touch(r.key, r)
+	tx.replace(r, nil)
 }
 
 // Claim brings a session under its canonical key: the freshest of its
