@@ -235,11 +235,15 @@ func (s *Store) commit() error {
 	return nil
 }
 
+// keptLines is how large a buffer for lines is kept for the next batch.
+const keptLines = 1 << 20
+
 // stage runs the functions of a batch one after another on a copy of base. The
 // result holds the changes of those that succeeded, lines say so.
 func (s *Store) stage(base *Snapshot, batch []*update) (next *Snapshot, lines []byte) {
 	next = base.clone()
 	first := base.n + 1
+	lines = s.lines[:0]
 	for _, u := range batch {
 		u.err, u.panicked, u.set, u.removed = nil, nil, nil, nil
 		if u.ctx.Err() != nil {
@@ -265,6 +269,9 @@ func (s *Store) stage(base *Snapshot, batch []*update) (next *Snapshot, lines []
 		}
 		lines = appendChanges(lines, next.n, first, now.UnixMilli(), u.set)
 	}
+	if cap(lines) <= keptLines {
+		s.lines = lines
+	}
 	return next, lines
 }
 
@@ -282,9 +289,12 @@ func (u *update) run(tx *Tx) error {
 // removals, then values by their place, so that new keys come in their order. A
 // key that was removed and put again is both.
 func (l *fileLog) changes(base *Snapshot, tx *Tx, t int64) []change {
+	if len(tx.sequence) == 1 {
+		return l.onlyChange(base, tx, t)
+	}
 	var removals, values []change
 	place := map[string]uint64{}
-	for _, key := range tx.order {
+	for _, key := range tx.sequence {
 		old, r := tx.before[key], tx.settle(key)
 		if old == nil && r == nil || old != nil && r != nil && old.pos == r.pos && string(old.text()) == string(r.text()) {
 			continue
@@ -303,6 +313,29 @@ func (l *fileLog) changes(base *Snapshot, tx *Tx, t int64) []change {
 	return append(removals, values...)
 }
 
+// onlyChange is changes for what nearly every change is: one key put in its
+// place.
+func (l *fileLog) onlyChange(base *Snapshot, tx *Tx, t int64) []change {
+	key := tx.sequence[0]
+	old, r := tx.before[key], tx.settle(key)
+	c := change{key: key, t: t}
+	switch {
+	case old == nil && r == nil:
+		return nil
+	case r != nil && old != nil && old.pos != r.pos:
+		c.was = l.was(base, key)
+		put := c
+		put.entry = r.text()
+		return []change{c, put}
+	case r != nil:
+		if c.entry = r.text(); old != nil && string(old.text()) == string(c.entry) {
+			return nil
+		}
+	}
+	c.was = l.was(base, key)
+	return []change{c}
+}
+
 // settle brings a changed entry into the form that is written.
 func (tx *Tx) settle(key string) *record {
 	r := tx.record(key)
@@ -310,8 +343,7 @@ func (tx *Tx) settle(key string) *record {
 		return r
 	}
 	if n := normalize(r.entry); n.e != r.entry.e {
-		tx.put(key, n)
-		return tx.record(key)
+		return tx.place(r, key, n)
 	}
 	return r
 }

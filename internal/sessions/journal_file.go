@@ -96,12 +96,11 @@ func (j *journalFile) append(lines []byte) error {
 	if j.broken != nil {
 		return j.broken
 	}
-	end, text := j.size+int64(len(lines)), lines
-	if end > j.space {
-		grow := min(max(j.space, spaceMin), spaceMax)
-		text = append(lines[:len(lines):len(lines)], make([]byte, grow)...)
+	end := j.size + int64(len(lines))
+	err := j.reserve(end)
+	if err == nil {
+		_, err = j.f.WriteAt(lines, j.size)
 	}
-	_, err := j.f.WriteAt(text, j.size)
 	if err == nil {
 		err = j.f.Datasync()
 	}
@@ -112,8 +111,23 @@ func (j *journalFile) append(lines []byte) error {
 		_ = j.f.Truncate(j.size)
 		return j.broken
 	}
-	j.size, j.space = end, max(j.space, j.size+int64(len(text)))
+	j.size, j.space = end, max(j.space, end)
 	return nil
+}
+
+var zeros [spaceMax]byte
+
+// reserve makes room for lines up to end, and then as much again as the file
+// has.
+func (j *journalFile) reserve(end int64) error {
+	if end <= j.space {
+		return nil
+	}
+	n, err := j.f.WriteAt(zeros[:min(max(j.space, spaceMin), spaceMax)], end)
+	if err == nil {
+		j.space = end + int64(n)
+	}
+	return err
 }
 
 // inPlace reports whether the file is still the one with its name.

@@ -120,9 +120,11 @@ func (v *Snapshot) at(s *slot) *record {
 }
 
 // put sets the value of a stored key, an entry: in its place when it is there,
-// else at the end. It returns the member that was there, if any.
-func (v *Snapshot) put(key string, e Entry) (old *record) {
-	old = v.record(key)
+// else at the end.
+func (v *Snapshot) put(key string, e Entry) { v.place(v.record(key), key, e) }
+
+// place is put for a caller who knows the present member, nil for none.
+func (v *Snapshot) place(old *record, key string, e Entry) *record {
 	s := slotOf(v.keys, v.agent, key, e)
 	if old != nil {
 		if s.pos = old.pos; s.same(old.slot) {
@@ -135,7 +137,7 @@ func (v *Snapshot) put(key string, e Entry) (old *record) {
 	r := &record{slot: s, entry: e}
 	r.updated, r.dated = e.Number("updatedAt")
 	v.replace(old, r)
-	return old
+	return r
 }
 
 // replace puts r into the place of old; either may be nil.

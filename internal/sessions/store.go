@@ -34,6 +34,8 @@ type Store struct {
 	closed     bool
 	work       sync.WaitGroup // commitLoop and checkpointLoop
 
+	lines []byte // commitLoop's buffer
+
 	checkpoints checkpoints
 
 	sweeper  sweeper

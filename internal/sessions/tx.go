@@ -5,11 +5,15 @@ package sessions
 // returned, nor by several goroutines.
 type Tx struct {
 	*Snapshot
-	changed bool
-	touched map[string]bool    // stored keys put, be it unchanged, or deleted
-	before  map[string]*record // what changed keys were before
-	order   []string           // of before, as they were first changed
-	first   uint64             // pos of the next new key at the beginning
+	changed  bool
+	touched  map[string]bool    // stored keys put, be it unchanged, or deleted
+	before   map[string]*record // what changed keys were before
+	sequence []string           // of before, as they were first changed
+	first    uint64             // pos of the next new key at the beginning
+
+	// What a search compares with: a change looks up the same key several times.
+	pivot       slot
+	pivotRecord record
 }
 
 // newTx begins a change of v, which nobody reads yet.
@@ -17,14 +21,26 @@ func newTx(v *Snapshot) *Tx {
 	return &Tx{Snapshot: v, touched: map[string]bool{}, before: map[string]*record{}, first: v.next}
 }
 
+// record is Snapshot.record.
+func (tx *Tx) record(key string) *record {
+	tx.pivot.key = key
+	s, ok := tx.byKey.Get(&tx.pivot)
+	if !ok {
+		return nil
+	}
+	tx.pivotRecord.slot = s
+	r, _ := tx.order.Get(&tx.pivotRecord)
+	return r
+}
+
 // undo takes back what was changed.
 func (tx *Tx) undo() {
-	for _, key := range tx.order {
+	for _, key := range tx.sequence {
 		if r := tx.record(key); r != nil {
 			tx.replace(r, nil)
 		}
 	}
-	for _, key := range tx.order {
+	for _, key := range tx.sequence {
 		if old := tx.before[key]; old != nil {
 			tx.replace(nil, old)
 		}
@@ -36,7 +52,7 @@ func (tx *Tx) undo() {
 func (tx *Tx) touch(key string, old *record) {
 	if _, known := tx.before[key]; !known {
 		tx.before[key] = old
-		tx.order = append(tx.order, key)
+		tx.sequence = append(tx.sequence, key)
 	}
 	tx.touched[key] = true
 	tx.changed = true
@@ -56,7 +72,7 @@ func (tx *Tx) Put(key string, e Entry) {
 		e = keepACP(old.entry, e)
 	}
 	tx.touch(key, old)
-	tx.put(key, e)
+	tx.place(old, key, e)
 }
 
 // Delete removes a stored key.
