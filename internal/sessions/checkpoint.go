@@ -39,8 +39,9 @@ const (
 
 // checkpoints decides when the next checkpoint of a store begins.
 type checkpoints struct {
-	stop chan struct{} // closed by Close
-	one  sync.Mutex    // held during a checkpoint
+	stop   chan struct{} // closed by Close
+	one    sync.Mutex    // held during a checkpoint
+	byHand bool          // only Checkpoint and Close make one; for tests
 
 	mu      sync.Mutex       // guards the rest
 	running bool             // checkpointLoop runs
@@ -68,7 +69,7 @@ func (s *Store) poke() {
 	if c.first.IsZero() {
 		c.first = now
 	}
-	start := !c.running
+	start := !c.running && !c.byHand
 	c.running = true
 	c.mu.Unlock()
 	if !start {
@@ -196,16 +197,31 @@ func (s *Store) tryCheckpoint(ctx context.Context, last bool) error {
 		if err := release(); err != nil {
 			s.log.Error("session store lock cannot be removed", "path", s.path, "err", err)
 		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.recent.locked = false
 	}()
 	l.turn.Lock()
 	defer l.turn.Unlock()
 	if err := s.swap(root, v, f); err != nil {
 		return err
 	}
+	if !last {
+		if err := l.renew(); err != nil {
+			return err
+		}
+	}
+	// What was saved while we hold the lock file is told from what comes later.
+	if _, err := l.follow(); err != nil {
+		return err
+	}
+	if l.lacking.Load() {
+		return errChanged
+	}
 	if last {
 		return l.removeJournal()
 	}
-	return l.renew()
+	return nil
 }
 
 // behind reports whether the file lacks changes.
@@ -294,7 +310,7 @@ func (s *Store) swap(root *disk.Root, v *Snapshot, f *newFile) error {
 // that cannot be trusted is written anew; its lines have other numbers, so the
 // checkpoint then begins again.
 func (l *fileLog) announce(v *Snapshot, id identity) error {
-	if l.journal == nil || l.journal.broken != nil || !l.journal.inPlace() {
+	if l.journal == nil || l.journal.broken != nil || l.lacking.Load() || !l.journal.inPlace() {
 		return cmp.Or(l.renew(), errChanged)
 	}
 	return l.journal.append(checkpointLine(id, v.n))
@@ -331,6 +347,7 @@ func (l *fileLog) exchange(root *disk.Root, t *atomicfile.Temp, seen stamp) erro
 func (l *fileLog) written(v *Snapshot, f *newFile) {
 	for key, c := range l.dirty {
 		if c.n <= v.n {
+			l.recent.add(c, f.Info.ModTime())
 			delete(l.dirty, key)
 			continue
 		}
@@ -340,6 +357,7 @@ func (l *fileLog) written(v *Snapshot, f *newFile) {
 		}
 		l.dirty[key] = c
 	}
+	l.recent.locked = true
 	l.base = f.id
 	next := l.current.Load().clone()
 	next.stamp, next.own, next.blank = stampOf(f.Info), true, false
@@ -359,6 +377,7 @@ func (l *fileLog) renew() error {
 	h := header{base: l.base}
 	changes := slices.SortedFunc(maps.Values(l.dirty), func(a, b change) int { return cmp.Compare(a.order, b.order) })
 	h.n = l.current.Load().n - int64(len(changes))
+	l.lacking.Store(false)
 	l.mu.Unlock()
 	var lines []byte
 	for i, c := range changes {
@@ -372,6 +391,7 @@ func (l *fileLog) renew() error {
 	}
 	j, err := l.writeJournal(h, lines)
 	if err != nil {
+		l.lacking.Store(true)
 		if l.journal != nil && l.journal.broken == nil {
 			l.journal.broken = err
 		}

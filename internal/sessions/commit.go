@@ -377,46 +377,21 @@ func (s *Store) write(base, next *Snapshot, lines []byte, batch []*update) error
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := l.current.Load(); now != base {
+	for _, u := range batch {
+		for _, c := range u.set {
+			l.mark(c)
+		}
+	}
+	now := l.current.Load()
+	switch {
+	case now == base:
+		l.publish(next)
+	case !now.damaged:
 		// A reader took in another program's file meanwhile.
-		return l.publishOn(now, next.n, batch)
-	}
-	for _, u := range batch {
-		for _, c := range u.set {
-			l.mark(c)
-		}
-	}
-	l.publish(next)
-	return nil
-}
-
-// publishOn publishes the durable changes of a batch on a content that is not
-// the one on which they were staged. The caller holds mu.
-func (l *fileLog) publishOn(now *Snapshot, n int64, batch []*update) error {
-	for _, u := range batch {
-		for _, c := range u.set {
-			l.mark(c)
-		}
-	}
-	if now.damaged {
-		return nil // they are in the journal, which is set aside with the file
-	}
-	c, err := readContent(l.files, l.path, l.keys, l.agent)
-	if err != nil {
+		_, err := l.takeIn(next.n)
 		return err
 	}
-	c.view.n = n
-	l.base = c.base
-	if c.view.damaged {
-		l.publish(c.view)
-		return nil
-	}
-	v, err := l.merge(c.view, false)
-	if err != nil {
-		return err
-	}
-	l.publish(v)
-	return nil
+	return nil // what is damaged is set aside with the journal, which has the changes
 }
 
 // answer tells those who wait what became of their changes, and has done what

@@ -47,6 +47,9 @@ type fileLog struct {
 	base   identity          // of the file as it was last taken in or written
 	dirty  map[string]change // the last change of each key that the file does not have
 	marked int64             // how many changes were remembered
+	recent recent
+
+	lacking atomic.Bool // the journal has not all that the file does not have
 }
 
 func (l *fileLog) dir() string { return filepath.Dir(l.path) }
@@ -73,7 +76,7 @@ func (l *fileLog) follow() (*Snapshot, error) {
 	case v != nil && l.known(v, at):
 		return v, nil
 	case v != nil && l.owned.Load():
-		return l.takeIn(v)
+		return l.takeIn(v.n)
 	}
 	return l.load()
 }
@@ -243,23 +246,30 @@ func (l *fileLog) ownerInPlace(path string) bool {
 }
 
 // takeIn merges a file that another program wrote with the changes that are in
-// the journal only. The caller holds mu.
-func (l *fileLog) takeIn(v *Snapshot) (*Snapshot, error) {
+// the journal only, up to the one of number n. The caller holds mu.
+func (l *fileLog) takeIn(n int64) (*Snapshot, error) {
 	c, err := readContent(l.files, l.path, l.keys, l.agent)
 	if err != nil {
 		return nil, err
 	}
 	next := c.view
-	next.n = v.n
-	if c.stamp == (stamp{}) && len(l.dirty) > 0 && l.journalGone() {
+	next.n = n
+	if c.stamp == (stamp{}) && l.journalGone() {
 		// Not only the file is gone but all that we keep beside it: somebody
 		// began anew.
 		l.log.Warn("session store was removed by another program", "path", l.path)
 		clear(l.dirty)
+		l.recent = recent{}
 	}
 	l.base = c.base
 	if next.damaged {
 		return l.publish(next), nil // what is in the journal stays until the file is set aside
+	}
+	for _, c := range l.recent.reverted(next, c.stamp.mtime) {
+		if _, changed := l.dirty[c.key]; !changed {
+			l.mark(c)
+			l.lacking.Store(true)
+		}
 	}
 	if next, err = l.merge(next, false); err != nil {
 		return nil, err

@@ -145,22 +145,26 @@ const (
 // endLine closes the line that begins at start with the checksum of its bytes.
 func endLine(line []byte, start int) []byte {
 	sum := crc32.Checksum(line[start:], castagnoli)
+	return append(appendSum(append(line, crcMember...), sum), "\"}\n"...)
+}
+
+func appendSum(dst []byte, sum uint32) []byte {
 	const digits = "0123456789abcdef"
-	line = append(line, crcMember...)
 	for shift := 28; shift >= 0; shift -= 4 {
-		line = append(line, digits[sum>>shift&0xf])
+		dst = append(dst, digits[sum>>shift&0xf])
 	}
-	return append(line, "\"}\n"...)
+	return dst
 }
 
 // intact reports whether a line (without its newline) is as it was written.
 func intact(line []byte) bool {
 	body := len(line) - crcLength
-	if body < 0 || string(line[body:body+len(crcMember)]) != crcMember || string(line[len(line)-2:]) != `"}` {
+	if body < 0 {
 		return false
 	}
-	sum, err := strconv.ParseUint(string(line[body+len(crcMember):len(line)-2]), 16, 32)
-	return err == nil && uint32(sum) == crc32.Checksum(line[:body], castagnoli)
+	var end [crcLength]byte
+	sum := appendSum(append(end[:0], crcMember...), crc32.Checksum(line[:body], castagnoli))
+	return string(line[body:]) == string(append(sum, "\"}"...))
 }
 
 // lineFields are the members of any line of a journal.
@@ -243,7 +247,7 @@ func readJournal(data []byte) replay {
 		}
 		if err != nil {
 			bad = append(bad, off)
-			off = next
+			off = resume(rest, off, next)
 			continue
 		}
 		if len(bad) > 0 {
@@ -264,6 +268,15 @@ func readJournal(data []byte) replay {
 	}
 	r.torn = len(bad) > 0
 	return r
+}
+
+// resume is where reading goes on after what cannot be read: where the next
+// line begins, by its first member. The newline before it may be what is bad.
+func resume(rest []byte, off, next int64) int64 {
+	if i := bytes.Index(rest[1:], []byte(`{"n":`)); i >= 0 && off+int64(i)+1 < next {
+		return off + int64(i) + 1
+	}
+	return next
 }
 
 // take counts an intact line; it is false when reading cannot go on.

@@ -141,6 +141,9 @@ func (j *journalFile) inPlace() bool {
 // forgotten. The caller holds turn.
 func (l *fileLog) checkJournal() bool {
 	j := l.journal
+	if l.lacking.Load() {
+		return false
+	}
 	if j == nil {
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -108,7 +109,10 @@ func TestStoreIsLikeItsModel(t *testing.T) {
 				if err := os.WriteFile(tmp, fmt.Appendf(nil, `{%q:{"label":%q}}`, k, l), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.Rename(tmp, st.Path()); err != nil {
+				// Later, too: a file made of what was there before the checkpoint would
+				// be one that undoes changes unknowingly.
+				later := time.Now().Add(time.Minute)
+				if err := errors.Join(os.Chtimes(tmp, later, later), os.Rename(tmp, st.Path())); err != nil {
 					t.Fatal(err)
 				}
 			},
