@@ -1,26 +1,12 @@
 package sessions
 
 import (
-	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
-const (
-	// warnEvery is the least time between two warnings about one store.
-	warnEvery = time.Minute
-	// rotateEvery is the least time between two rotations: a store that stays
-	// above the limit would else be rotated by every write, and the few backups
-	// that are kept would be seconds old.
-	rotateEvery = time.Hour
-	// keptBackups is how many rotated files are kept.
-	keptBackups = 3
-)
+// warnEvery is the least time between two warnings about one store.
+const warnEvery = time.Minute
 
 // limit applies the age and count limits to a change, in mode enforce; in mode
 // warn it only says so. The main session, sessions with a run, and those that
@@ -87,57 +73,4 @@ func (s *Store) warn(tx *Tx, now time.Time) {
 func (s *Store) mayWarn(now time.Time) bool {
 	last := s.warned.Load()
 	return now.UnixMilli()-last >= warnEvery.Milliseconds() && s.warned.CompareAndSwap(last, now.UnixMilli())
-}
-
-// rotate keeps the present file as a backup when it is larger than allowed. It
-// stays in place under its name until the new one replaces it.
-func (s *Store) rotate(base *Snapshot, now time.Time) error {
-	if !s.rules.Enforce || s.rules.RotateBytes <= 0 || base.stamp.size <= s.rules.RotateBytes {
-		return nil
-	}
-	backups, err := s.backups()
-	if err != nil {
-		return err
-	}
-	if n := len(backups); n > 0 && now.UnixMilli()-backups[n-1] < rotateEvery.Milliseconds() {
-		return nil
-	}
-	to := fmt.Sprintf("%s.bak.%d", s.path, now.UnixMilli())
-	if err := os.Link(s.path, to); err != nil {
-		data, err := os.ReadFile(s.path)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, data, 0o600); err != nil {
-			return err
-		}
-	}
-	s.log.Info("rotated session store file", "path", s.path, "backup", to)
-	return os.Chmod(to, 0o600)
-}
-
-// backups are the times of the rotated files, oldest first.
-func (s *Store) backups() ([]int64, error) {
-	names, err := os.ReadDir(s.Dir())
-	if err != nil {
-		return nil, err
-	}
-	var out []int64
-	for _, n := range names {
-		if at, ok := backupTime(filepath.Base(s.path), n.Name()); ok {
-			out = append(out, at)
-		}
-	}
-	slices.Sort(out)
-	return out, nil
-}
-
-// backupTime is the time in the name of a rotated file, "<store>.bak.<ms>".
-func backupTime(store, name string) (int64, bool) {
-	digits, ok := strings.CutPrefix(name, store+".bak.")
-	if !ok || digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return 0, false
-	}
-	at, err := strconv.ParseInt(digits, 10, 64)
-	return at, err == nil
 }

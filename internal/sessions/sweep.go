@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/parleyd/parley/internal/disk"
 )
 
 // sweepEvery is the least time between two looks at a store's directory.
@@ -122,7 +123,7 @@ func (s *Store) hand(removed []Removed) {
 	}
 }
 
-// sweep removes old archives and backups and keeps the disk budget.
+// sweep removes old archives and keeps the disk budget.
 func (s *Store) sweep(now time.Time) error {
 	files, err := s.files()
 	if err != nil {
@@ -144,7 +145,7 @@ func (s *Store) sweep(now time.Time) error {
 		faults = append(faults, err)
 		return err == nil
 	})
-	faults = append(faults, s.removeBackups(), s.keepBudget(files))
+	faults = append(faults, s.keepBudget(files))
 	return errors.Join(faults...)
 }
 
@@ -163,17 +164,10 @@ func (s *Store) expired(name string, now time.Time, archived bool) bool {
 	return false
 }
 
-func (s *Store) removeBackups() error {
-	times, err := s.backups()
-	if err != nil || len(times) <= keptBackups {
-		return err
-	}
-	var faults []error
-	for _, at := range times[:len(times)-keptBackups] {
-		faults = append(faults, os.Remove(s.path+".bak."+strconv.FormatInt(at, 10)))
-	}
-	s.log.Info("cleaned up old session store backups", "path", s.path, "count", len(faults))
-	return errors.Join(faults...)
+// root opens the directory of the store.
+func (s *Store) root() (*disk.Root, error) {
+	var system *disk.FS
+	return system.OpenRoot(s.Dir())
 }
 
 // dirFile is one regular file in the directory of a store.
