@@ -107,7 +107,7 @@ func addPosition(o *rawjson.Object, a transcript.Appended, known bool) {
 // the end of the sessions is announced like that of deleted ones.
 func (g *Gateway) removed(st *sessions.Store, gone []sessions.Removed) {
 	for _, r := range gone {
-		if !r.Discarded {
+		if r.Action != sessions.EvictBudget {
 			g.archiveUnless(outside(st.Dir()), st, r.Key, r.Entry, "deleted")
 		}
 		g.publishChanged(r.Key, "delete")

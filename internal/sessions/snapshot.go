@@ -19,6 +19,7 @@ type Snapshot struct {
 	keys  Keys
 	agent string // bare keys in the file belong to it
 	next  uint64 // pos of the next new key
+	zeros int    // entries with an updatedAt of 0 (see stale)
 
 	// Copy-on-write trees over the same records.
 	order     *index // by place in the file
@@ -104,6 +105,9 @@ func (v *Snapshot) put(key string, raw rawjson.Value, e Entry) {
 	}
 	r.updated, r.dated = e.Number("updatedAt")
 	r.label, r.session = e.Text("label"), e.SessionID()
+	if r.dated && r.updated == 0 {
+		v.zeros++
+	}
 	v.byCanon.Set(r)
 	v.recent.Set(r)
 	if r.label != "" {
@@ -125,6 +129,9 @@ func (v *Snapshot) remove(r *record) {
 	v.byKey.Delete(r)
 	if !r.object {
 		return
+	}
+	if r.dated && r.updated == 0 {
+		v.zeros--
 	}
 	v.byCanon.Delete(r)
 	v.recent.Delete(r)
