@@ -92,6 +92,26 @@ func TestLimitsLookAtNothingThatStays(t *testing.T) {
 	}
 }
 
+// BenchmarkLimits is what mode enforce adds to a change that removes nothing.
+func BenchmarkLimits(b *testing.B) {
+	for _, n := range []int{100, 100_000} {
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			now := time.Now()
+			v := newSnapshot(Keys{DefaultAgent: "main"}, "main")
+			for i := range n {
+				e := entryOf(b, fmt.Sprintf(`{"updatedAt":%d}`, now.UnixMilli()-int64(i)))
+				v.put(fmt.Sprint(i), e.Raw(), e)
+			}
+			c := configured(b, `{session: {maintenance: {mode: "enforce", maxEntries: 1000000}}}`)
+			s := openStore(filepath.Join(b.TempDir(), "sessions.json"), "main", v.keys, Options{Config: c})
+			tx := newTx(v)
+			for b.Loop() {
+				s.limit(tx, now)
+			}
+		})
+	}
+}
+
 func TestNobodyRemovesWhatIsExempt(t *testing.T) {
 	const store = `{"agent:main:main":{"updatedAt":1},"agent:ops:main":{"updatedAt":1},"global":{"updatedAt":1},"agent:main:busy":{"updatedAt":1},
 		"Written":{"updatedAt":1},"agent:main:written":{"updatedAt":1},"agent:main:other":{"updatedAt":1},"agent:main:late":{"updatedAt":2}}`
