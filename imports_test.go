@@ -30,8 +30,9 @@ var allowed = map[string][]string{
 
 	"internal/gateway": {
 		"internal/hub", "internal/auth", "internal/runs", "internal/sessions", "internal/transcript",
-		"internal/model", "internal/config", "internal/protocol", "internal/disk",
+		"internal/model", "internal/config", "internal/protocol", "internal/disk", "internal/upkeep",
 	},
+	"internal/upkeep":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/config", "internal/protocol"},
 	"internal/hub":        {"internal/protocol", "internal/config"},
 	"internal/runs":       {"internal/sessions", "internal/transcript", "internal/model", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
 	"internal/auth":       {"internal/atomicfile", "internal/config", "internal/protocol"},

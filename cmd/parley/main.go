@@ -28,10 +28,11 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the gateway."`
-	Call    callCommand    `cmd:"" help:"Call a method of a running gateway and print what it answers."`
-	Tail    tailCommand    `cmd:"" help:"Print the events of a running gateway as they happen."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve    serveCommand     `cmd:"" help:"Run the gateway."`
+	Call     callCommand      `cmd:"" help:"Call a method of a running gateway and print what it answers."`
+	Tail     tailCommand      `cmd:"" help:"Print the events of a running gateway as they happen."`
+	Sessions sessionsCommands `cmd:"" help:"Look after the stored sessions."`
+	Version  versionCommand   `cmd:"" help:"Print the version."`
 }
 
 const description = `A chat gateway for AI agents.

@@ -12,13 +12,14 @@ import (
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
-// owner is who serves a state directory. While it runs it holds a lock on
+// owner is who has a state directory for itself: the daemon, or for a moment a
+// command that works on its files. While it runs it holds a lock on
 // <state>/parley.lock, and the file says who it is; the lock alone counts, the
 // content may be left over.
 type owner struct {
 	PID  int    `json:"pid"`
-	Port int    `json:"port"`
-	URL  string `json:"url"` // of the gateway protocol, for programs on this machine
+	Port int    `json:"port,omitzero"`
+	URL  string `json:"url,omitzero"` // of the gateway protocol, for programs on this machine; only a daemon has one
 }
 
 func ownerPath(stateDir string) string { return filepath.Join(stateDir, "parley.lock") }
@@ -53,7 +54,11 @@ func stateFault(stateDir string, err error) error {
 
 func ownedFault(stateDir string) error {
 	who := "another process"
-	if o, ok := readOwner(stateDir); ok {
+	o, ok := readOwner(stateDir)
+	switch {
+	case ok && o.URL == "":
+		return fault{exitOwned, fmt.Errorf("a parley command (pid %d) works on %s", o.PID, stateDir), "Try again when it is done."}
+	case ok:
 		who = fmt.Sprintf("another parley (pid %d, port %d)", o.PID, o.Port)
 	}
 	return fault{exitOwned, fmt.Errorf("%s already serves %s", who, stateDir),

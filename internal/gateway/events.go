@@ -1,15 +1,14 @@
 package gateway
 
 import (
-	"path/filepath"
 	"time"
 
 	"github.com/parleyd/parley/internal/hub"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
-	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
 	"github.com/parleyd/parley/internal/transcript"
+	"github.com/parleyd/parley/internal/upkeep"
 )
 
 // changedFields are the fields of a row that sessions.changed repeats beside
@@ -102,57 +101,23 @@ func addPosition(o *rawjson.Object, a transcript.Appended, known bool) {
 	}
 }
 
-// removed is told by a store that maintenance took entries out: transcripts in
-// the directory of the store are archived, unless another entry uses them, and
-// the end of the sessions is announced like that of deleted ones.
+// removed is told by a store that maintenance took entries out: their
+// transcripts are set aside, and the end of the sessions is announced like that
+// of deleted ones.
 func (g *Gateway) removed(st *sessions.Store, gone []sessions.Removed) {
+	g.keeper().ArchiveRemoved(st, gone)
 	for _, r := range gone {
-		if !r.Discarded {
-			g.archiveUnless(outside(st.Dir()), st, r.Key, r.Entry, "deleted")
-		}
 		g.publishChanged(r.Key, "delete")
 	}
 }
 
-// outside reports of a path whether it lies elsewhere than in dir.
-func outside(dir string) func(path string) bool {
-	return func(path string) bool {
-		rel, err := filepath.Rel(dir, path)
-		return err != nil || !filepath.IsLocal(rel)
-	}
-}
-
 // archive sets the transcripts of an entry aside that is no longer in the
-// store; a failure is logged, for the entry is gone already.
+// store.
 func (g *Gateway) archive(st *sessions.Store, key string, e sessions.Entry, reason string) []string {
-	return g.archiveUnless(func(string) bool { return false }, st, key, e, reason)
+	return g.keeper().Archive(st, key, e, reason)
 }
 
-// archiveUnless is archive that leaves the files alone for which kept is true.
-func (g *Gateway) archiveUnless(kept func(path string) bool, st *sessions.Store, key string, e sessions.Entry, reason string) []string {
-	if e.SessionID() == "" {
-		return []string{}
-	}
-	paths, err := g.transcripts.Archive(runs.Ref(st, e), reason, func(path string) bool {
-		return kept(path) || g.transcriptUsed(st, path)
-	})
-	if err != nil {
-		g.log.Warn("transcript not archived", "session", key, "reason", reason, "err", err)
-	}
-	if paths == nil {
-		paths = []string{}
-	}
-	return paths
-}
-
-// transcriptUsed reports whether the file at path is the transcript of an entry
-// of the store, or will be when it has none before it.
-func (g *Gateway) transcriptUsed(st *sessions.Store, path string) (used bool) {
-	_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
-		for e := range v.Naming(filepath.Base(path)) {
-			used = used || g.transcripts.Reaches(runs.Ref(st, e), path)
-		}
-		return nil
-	})
-	return used
+// keeper keeps the files of the sessions in order.
+func (g *Gateway) keeper() upkeep.Keeper {
+	return upkeep.Keeper{Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Log: g.log}
 }

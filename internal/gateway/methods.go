@@ -85,6 +85,7 @@ var methods = []method{
 	bind("node.list", protocol.ScopeRead, (*Gateway).nodeList),
 	bind("node.pair.list", protocol.ScopePairing, (*Gateway).nodePairList),
 	bind("sessions.abort", protocol.ScopeWrite, (*Gateway).sessionsAbort),
+	bind("sessions.cleanup", protocol.ScopeAdmin, (*Gateway).sessionsCleanup, blocking),
 	bind("sessions.compact", protocol.ScopeAdmin, (*Gateway).sessionsCompact, blocking),
 	bind("sessions.create", protocol.ScopeWrite, (*Gateway).sessionsCreate),
 	bind("sessions.delete", protocol.ScopeAdmin, (*Gateway).sessionsDelete, blocking),

@@ -27,7 +27,7 @@ func RequiredScope(method string) (required Scope, known bool) {
 		return ScopeWrite, true
 	case "agents.create", "agents.delete", "agents.files.set", "agents.update", "channels.logout",
 		"chat.inject", "connect", "cron.add", "cron.remove", "cron.run", "cron.update", "secrets.reload",
-		"secrets.resolve", "sessions.compact", "sessions.delete", "sessions.patch", "sessions.reset",
+		"secrets.resolve", "sessions.cleanup", "sessions.compact", "sessions.delete", "sessions.patch", "sessions.reset",
 		"set-heartbeats", "skills.install", "skills.update", "system-event", "web.login.start", "web.login.wait":
 		return ScopeAdmin, true
 	case "exec.approval.request", "exec.approval.resolve", "exec.approval.waitDecision":

@@ -108,6 +108,18 @@ type SessionsDeleteParams struct {
 	EmitLifecycleHooks *bool  `json:"emitLifecycleHooks,omitzero"`
 }
 
+// SessionsCleanupParams are the params of sessions.cleanup.
+type SessionsCleanupParams struct {
+	Agent      string `json:"agent,omitzero"`
+	AllAgents  bool   `json:"allAgents,omitzero"`
+	Store      string `json:"store,omitzero"`
+	DryRun     bool   `json:"dryRun,omitzero"`
+	Enforce    bool   `json:"enforce,omitzero"`
+	FixMissing bool   `json:"fixMissing,omitzero"`
+	ActiveKey  string `json:"activeKey,omitzero"`
+	Actions    bool   `json:"actions,omitzero"`
+}
+
 // SessionsCompactParams are the params of sessions.compact.
 type SessionsCompactParams struct {
 	Key      string `json:"key"`

@@ -286,9 +286,7 @@ func (s *Store) swap(root *disk.Root, v *Snapshot, f *newFile) error {
 		err = errChanged
 	}
 	if err == nil {
-		err = s.rotate(v, time.Now())
-	}
-	if err == nil {
+		s.rotate(v, time.Now())
 		err = l.announce(v, f.id)
 	}
 	if err != nil {

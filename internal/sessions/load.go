@@ -138,6 +138,7 @@ func (v *Snapshot) fill(records []*record) {
 		slots = append(slots, r.slot)
 		if r.object {
 			dated = append(dated, r)
+			v.zeros += r.zero()
 		}
 	}
 	load(v.recent, dated, func(a, b *record) int { return cmp.Or(cmp.Compare(b.updated, a.updated), cmp.Compare(a.pos, b.pos)) })

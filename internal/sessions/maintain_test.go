@@ -33,7 +33,7 @@ func maintained(t *testing.T, maintenance, file string, others ...string) (st *S
 			mu.Lock()
 			defer mu.Unlock()
 			for _, r := range removed {
-				gone = append(gone, fmt.Sprintf("%s %v", r.Key, r.Discarded))
+				gone = append(gone, fmt.Sprintf("%s %v", r.Key, r.Action))
 			}
 		},
 		Protected: func(key string) bool { return key == "agent:main:busy" },
@@ -62,7 +62,7 @@ func TestEnforcePrunesAndCaps(t *testing.T) {
 	if err := set(t.Context(), st, "agent:main:new", entryOf(t, `{"label":"no time yet"}`)); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"agent:main:old false", "agent:main:undated false", "agent:main:c2 false"}
+	want := []string{"agent:main:old prune-stale", "agent:main:undated cap-overflow", "agent:main:c2 cap-overflow"}
 	got := wait()
 	slices.Sort(got)
 	slices.Sort(want)
@@ -107,7 +107,7 @@ func TestDiskBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	// k4 goes first but its transcript is shared; then k3, k2 and k1 with theirs.
-	if got, want := wait(), []string{"agent:main:k4 true", "agent:main:k3 true", "agent:main:k2 true", "agent:main:k1 true"}; !slices.Equal(got, want) {
+	if got, want := wait(), []string{"agent:main:k4 evict-budget", "agent:main:k3 evict-budget", "agent:main:k2 evict-budget", "agent:main:k1 evict-budget"}; !slices.Equal(got, want) {
 		t.Errorf("removed %v, want %v", got, want)
 	}
 	if got, want := names(t, st), []string{"other.txt", "s0.jsonl", "s4.jsonl", "sessions.json", "sessions.json.flock"}; !slices.Equal(got, want) {

@@ -19,6 +19,7 @@ type Snapshot struct {
 	keys  Keys
 	agent string // bare keys in the file belong to it
 	next  uint64 // pos of the next new key
+	zeros int    // entries with an updatedAt of 0 (see stale)
 	n     int64  // number of the last change, see the journal
 
 	// Copy-on-write trees. Only order and recent hold what changes with every
@@ -60,6 +61,14 @@ type record struct {
 	entry   Entry
 	updated float64
 	dated   bool // there is an updatedAt
+}
+
+// zero is 1 for an entry with an updatedAt of 0, else 0.
+func (r *record) zero() int {
+	if r.dated && r.updated == 0 {
+		return 1
+	}
+	return 0
 }
 
 // text is the member's compact JSON in the form that is written.
@@ -145,6 +154,7 @@ func (v *Snapshot) replace(old, r *record) {
 	if old != nil {
 		if old.object {
 			v.recent.Delete(old)
+			v.zeros -= old.zero()
 		}
 		if r == nil || r.slot != old.slot {
 			v.forget(old.slot)
@@ -157,6 +167,7 @@ func (v *Snapshot) replace(old, r *record) {
 	v.order.Set(r)
 	if r.object {
 		v.recent.Set(r)
+		v.zeros += r.zero()
 	}
 	if old == nil || r.slot != old.slot {
 		v.learn(r.slot)

@@ -26,6 +26,7 @@ type Store struct {
 	log     *slog.Logger
 	removed func(*Store, []Removed)
 	protect func(key string) bool
+	all     func() []*Store // of the configuration; nil when there is only this one
 	commits *fileLog
 
 	mu         sync.Mutex // guards the queue
@@ -38,21 +39,8 @@ type Store struct {
 
 	checkpoints checkpoints
 
-	sweeper  sweeper
-	archived atomic.Bool  // entries were removed since the last sweep
-	warned   atomic.Int64 // when the last warning about a limit was logged, ms
-	broken   atomic.Bool  // the last reading failed and was logged
-}
-
-// Removed is an entry that maintenance took out of a store.
-type Removed struct {
-	Key   string // canonical
-	Entry Entry
-	// Discarded is true when the disk budget removed the entry together with
-	// its transcript; else the transcript is still there, to be archived.
-	Discarded bool
-
-	stored string // the key in the file
+	sweeper sweeper
+	broken  atomic.Bool // the last reading failed and was logged
 }
 
 func openStore(path, agent string, keys Keys, o Options) *Store {

@@ -40,7 +40,8 @@ type Options struct {
 	Disk *disk.FS
 	// Removed is told what maintenance took out of a store, after the change
 	// is durable, on a goroutine of its own; Close waits for it. It is optional
-	// and must not call Update of the same store.
+	// and must not call Update of the same store. Cleanup does not call it: its
+	// caller gets the report.
 	Removed func(st *Store, removed []Removed)
 	// Protected reports that maintenance must keep a session, for example
 	// because it has a run. The key is canonical. It is optional.
@@ -133,6 +134,7 @@ func (s *Stores) at(path, agent string) *Store {
 	st, ok := s.open[path]
 	if !ok {
 		st = openStore(path, agent, s.keys, s.o)
+		st.all = s.known
 		s.open[path] = st
 	}
 	return st

@@ -1,118 +1,140 @@
 package sessions
 
 import (
+	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/parleyd/parley/internal/disk"
 )
 
-// sweepEvery is the least time between two looks at a store's directory.
-const sweepEvery = time.Second
+const (
+	// sweepEvery is the least time between two looks at a store's directory.
+	sweepEvery = time.Second
+	// sweepShare is the part of the time that they may take, as 1 / sweepShare:
+	// a directory of very many files is looked at less often.
+	sweepShare = 20
+)
 
-// sweeper runs the directory work of maintenance behind the commits, one at a
-// time and at most once a second.
+// sweeper runs the directory work of maintenance behind the commits: what was
+// removed is handed over at once, the directory is looked at now and then.
 type sweeper struct {
-	mu      sync.Mutex // guards all below
-	running bool
-	again   bool
-	closed  bool
-	last    time.Time
-	stop    chan struct{}
-	work    sync.WaitGroup
+	// dir is held during work in the directory. An Update may be called under
+	// it; it is never asked for under an Update.
+	dir sync.Mutex
+
+	limitWarning, budgetWarning, rotateWarning pace
+
+	mu       sync.Mutex      // guards all below
+	gone     []Removed       // to be handed over
+	archived bool            // entries were removed since the last sweep
+	written  map[string]bool // sessions written since the last sweep
+	due      bool            // a sweep is asked for
+	next     time.Time       // no sweep before it
+	running  bool
+	closed   bool
+	wake     chan struct{} // something is new; made with the first loop
+	work     sync.WaitGroup
 }
 
-// poke asks for a sweep.
-func (w *sweeper) poke(sweep func()) {
+// note remembers sessions as just written, until the next sweep is through.
+func (w *sweeper) note(written map[string]bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.written == nil {
+		w.written = map[string]bool{}
+	}
+	for canon := range written {
+		w.written[canon] = true
+	}
+}
+
+// ask hands over what was removed and asks for a sweep. It reports false when
+// the sweeper is closed and does neither.
+func (s *Store) ask(gone []Removed) bool {
+	w := &s.sweeper
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return
+		return false
 	}
-	if w.running {
-		w.again = true
-		return
+	w.gone = append(w.gone, gone...)
+	w.archived = w.archived || len(gone) > 0
+	w.due = true
+	if w.wake == nil {
+		w.wake = make(chan struct{}, 1)
 	}
-	if w.stop == nil {
-		w.stop = make(chan struct{})
+	if !w.running {
+		w.running = true
+		w.work.Go(s.upkeep)
 	}
-	w.running = true
-	w.work.Go(func() { w.loop(sweep) })
+	w.nudge()
+	return true
 }
 
-// run does something in the background, which close waits for; after close at
-// once.
-func (w *sweeper) run(f func()) {
-	w.mu.Lock()
-	closed := w.closed
-	if !closed {
-		w.work.Go(f)
-	}
-	w.mu.Unlock()
-	if closed {
-		f()
+func (w *sweeper) nudge() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // one is enough
 	}
 }
 
-func (w *sweeper) loop(sweep func()) {
+// upkeep does what was asked for, until nothing is left.
+func (s *Store) upkeep() {
+	w := &s.sweeper
 	for {
 		w.mu.Lock()
-		wait := time.Until(w.last.Add(sweepEvery))
-		w.mu.Unlock()
-		if wait > 0 {
-			select {
-			case <-w.stop:
-			case <-time.After(wait):
-			}
-		}
-		sweep()
-		w.mu.Lock()
-		w.last = time.Now()
-		if !w.again || w.closed {
+		gone, wait := w.gone, time.Until(w.next)
+		w.gone = nil
+		switch {
+		case len(gone) > 0:
+			w.mu.Unlock()
+			w.dir.Lock()
+			s.hand(gone)
+			w.dir.Unlock()
+		case !w.due:
 			w.running = false
 			w.mu.Unlock()
 			return
+		case wait > 0 && !w.closed:
+			w.mu.Unlock()
+			select {
+			case <-w.wake:
+			case <-time.After(wait):
+			}
+		default:
+			w.due = false
+			w.mu.Unlock()
+			s.sweepOnce()
 		}
-		w.again = false
-		w.mu.Unlock()
 	}
 }
 
-// close waits for a sweep that goes on; there is none after it.
+// close does at once what is left to do; nothing is done after it.
 func (w *sweeper) close() {
 	w.mu.Lock()
-	if !w.closed {
-		w.closed = true
-		if w.stop != nil {
-			close(w.stop)
-		}
-	}
+	w.closed = true
+	w.nudge()
 	w.mu.Unlock()
 	w.work.Wait()
 }
 
 // maintained does what follows a commit: it hands over what was removed and
-// sees to the directory.
+// sees to the directory, both in the background, so that who caused it need
+// not wait while transcripts of other sessions are set aside.
 func (s *Store) maintained(removed []Removed) {
 	if !s.rules.Enforce && !s.rules.Budget {
 		return
 	}
-	if len(removed) > 0 {
-		s.archived.Store(true)
-		// In the background, so that the one who caused it need not wait while
-		// transcripts of other sessions are set aside.
-		s.sweeper.run(func() { s.hand(removed) })
+	s.logRemoved(removed)
+	if !s.ask(removed) {
+		s.hand(removed)
 	}
-	s.sweeper.poke(func() {
-		if err := s.sweep(time.Now()); err != nil {
-			s.log.Error("maintenance of the session directory", "path", s.Dir(), "err", err)
-		}
-	})
 }
 
 // hand gives what was removed to the owner of the transcripts.
@@ -122,34 +144,74 @@ func (s *Store) hand(removed []Removed) {
 	}
 }
 
-// sweep removes old archives and backups and keeps the disk budget.
-func (s *Store) sweep(now time.Time) error {
-	files, err := s.files()
+// sweepOnce is sweep, and decides when the next one may be.
+func (s *Store) sweepOnce() {
+	start := time.Now()
+	s.sweeper.dir.Lock()
+	err := s.sweep(start)
+	s.sweeper.dir.Unlock()
 	if err != nil {
+		s.log.Error("maintenance of the session directory", "path", s.Dir(), "err", err)
+	}
+	end := time.Now()
+	s.sweeper.mu.Lock()
+	s.sweeper.next = end.Add(max(sweepEvery, (sweepShare-1)*end.Sub(start)))
+	s.sweeper.mu.Unlock()
+}
+
+// sweep removes old archives and keeps the disk budget.
+func (s *Store) sweep(now time.Time) error {
+	w := &s.sweeper
+	w.mu.Lock()
+	archived, written := w.archived, w.written
+	w.archived, w.written = false, nil
+	w.mu.Unlock()
+
+	root, files, err := s.files()
+	if err != nil || root == nil {
 		return err
 	}
-	if !s.rules.Enforce {
-		if total := size(files); s.rules.Budget && total > s.rules.MaxDiskBytes && s.mayWarn(now) {
-			s.log.Warn("session disk budget exceeded (warn-only mode)", "path", s.Dir(), "bytes", total, "max", s.rules.MaxDiskBytes)
-		}
-		return nil
-	}
+	defer root.Close()
+	do := s.really(context.Background(), root)
 	var faults []error
-	archived := s.archived.Swap(false)
-	files = slices.DeleteFunc(files, func(f dirFile) bool {
+	if s.rules.Enforce {
+		files, err = s.dropExpired(do, files, now, archived)
+		faults = append(faults, err)
+	}
+	budget, gone, err := s.keepBudget(do, files, now, s.rules.Enforce, s.exempt(func(canon string) bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return written[canon] || w.written[canon]
+	}))
+	if s.rules.Enforce {
+		s.logBudget(budget)
+	}
+	s.hand(gone)
+	return errors.Join(append(faults, err)...)
+}
+
+// root opens the directory of the store.
+func (s *Store) root() (*disk.Root, error) {
+	return s.commits.files.OpenRoot(s.Dir())
+}
+
+// dropExpired removes the archives that are older than allowed, by the time in
+// their names. It gives the files that are left.
+func (s *Store) dropExpired(do effects, files []dirFile, now time.Time, archived bool) ([]dirFile, error) {
+	var faults []error
+	left := slices.DeleteFunc(files, func(f dirFile) bool {
 		if !s.expired(f.name, now, archived) {
 			return false
 		}
-		err := os.Remove(filepath.Join(s.Dir(), f.name))
+		err := do.remove(f.name)
 		faults = append(faults, err)
 		return err == nil
 	})
-	faults = append(faults, s.removeBackups(), s.keepBudget(files))
-	return errors.Join(faults...)
+	return left, errors.Join(faults...)
 }
 
-// expired reports whether an archive is older than allowed, by the time in its
-// name.
+// expired reports whether an archive is older than allowed. Copies made by
+// compaction and repair never are.
 func (s *Store) expired(name string, now time.Time, archived bool) bool {
 	reason, at, ok := archiveName(name)
 	switch {
@@ -163,19 +225,6 @@ func (s *Store) expired(name string, now time.Time, archived bool) bool {
 	return false
 }
 
-func (s *Store) removeBackups() error {
-	times, err := s.backups()
-	if err != nil || len(times) <= keptBackups {
-		return err
-	}
-	var faults []error
-	for _, at := range times[:len(times)-keptBackups] {
-		faults = append(faults, os.Remove(s.path+".bak."+strconv.FormatInt(at, 10)))
-	}
-	s.log.Info("cleaned up old session store backups", "path", s.path, "count", len(faults))
-	return errors.Join(faults...)
-}
-
 // dirFile is one regular file in the directory of a store.
 type dirFile struct {
 	name  string
@@ -183,40 +232,47 @@ type dirFile struct {
 	mtime time.Time
 }
 
-// files are the regular files that count in the disk budget.
-func (s *Store) files() ([]dirFile, error) {
-	names, err := os.ReadDir(s.Dir())
-	if err != nil {
-		return nil, err
+// files opens the directory and lists its regular files, with sizes and times
+// only where there is a budget. The root is nil when there is no directory.
+func (s *Store) files() (root *disk.Root, out []dirFile, err error) {
+	root, err = s.root()
+	if missing(err) {
+		return nil, nil, nil
 	}
-	var out []dirFile
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := root.ReadDir(".")
+	if err != nil {
+		return nil, nil, errors.Join(err, root.Close())
+	}
 	for _, n := range names {
-		if !n.Type().IsRegular() || uncounted(n.Name()) {
+		if !n.Type().IsRegular() {
 			continue
 		}
-		if info, err := n.Info(); err == nil {
-			out = append(out, dirFile{n.Name(), info.Size(), info.ModTime()})
+		f := dirFile{name: n.Name()}
+		if s.rules.Budget {
+			info, err := n.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // it went meanwhile
+			}
+			if err != nil {
+				return nil, nil, errors.Join(err, root.Close())
+			}
+			f.size, f.mtime = info.Size(), info.ModTime()
 		}
+		out = append(out, f)
 	}
-	return out, nil
+	return root, out, nil
 }
 
-func uncounted(name string) bool {
-	return slices.ContainsFunc([]string{".journal", ".flock", ".conflicts"}, func(end string) bool { return strings.HasSuffix(name, end) })
-}
-
-func size(files []dirFile) int64 {
-	total := int64(0)
-	for _, f := range files {
-		total += f.size
-	}
-	return total
-}
-
-var archivePattern = regexp.MustCompile(`^.+\.(deleted|reset|bak)\.(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{1,3})?Z)$`)
+var archivePattern = regexp.MustCompile(`^.+\.(deleted|reset|bak)\.(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{3})?Z)$`)
 
 // archiveName is the reason and time in the name of an archived transcript.
 func archiveName(name string) (reason string, at time.Time, ok bool) {
+	if !strings.HasSuffix(name, "Z") { // most names are none
+		return "", time.Time{}, false
+	}
 	m := archivePattern.FindStringSubmatch(name)
 	if m == nil {
 		return "", time.Time{}, false
