@@ -89,6 +89,39 @@ func TestCutOffRunEndsWhenItsTextWasSaved(t *testing.T) {
 	})
 }
 
+// What Recover writes is older than what was changed while the run went on.
+func TestUpdatedAtDoesNotGoBackInARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[drip 100 400]]")
+		b.send(testKey, "r2", "queued")
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		patched := time.Now().UnixMilli()
+		b.touch(testKey, patched)
+		after := newBench(t, b.crash(), "")
+		if got := after.entry(testKey).UpdatedAt(); got != patched {
+			t.Errorf("updatedAt is %d ms from what it was", got-patched)
+		}
+	})
+}
+
+func TestUpdatedAtDoesNotGoBackWhenARunEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[drip 2 400]]")
+		synctest.Wait()
+		later := time.Now().Add(time.Minute).UnixMilli() // as after a clock that was set back
+		b.touch(testKey, later)
+		b.ended("r1")
+		b.send(testKey, "r2", "[[say next]]")
+		b.ended("r2")
+		if got := b.entry(testKey).UpdatedAt(); got != later {
+			t.Errorf("updatedAt is %d ms from what it was", got-later)
+		}
+	})
+}
+
 // A kill between the answer and the note of the end does not double the answer.
 func TestAnsweredRunIsNotCutOff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
