@@ -116,6 +116,7 @@ func (e *Engine) Hold(ctx context.Context, key string, o HoldOptions) (release f
 	}
 	if o.Abort {
 		e.abortSession(key, o.sparing).Release()
+		e.dropLeft(key)
 	}
 	for {
 		e.mu.Lock()
