@@ -51,6 +51,7 @@ var allowed = map[string][]string{
 	// Tests and tools: no package that ships may import these.
 	"internal/gatewaytest": {"internal/protocol"},
 	"internal/nodeplay":    {"internal/gatewaytest"},
+	"internal/crashtest":   {},
 	"internal/testcount":   {},
 }
 
@@ -95,7 +96,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/testcount"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/testcount"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.
