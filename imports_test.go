@@ -58,7 +58,7 @@ var allowed = map[string][]string{
 // testOnly are packages from elsewhere that only tests may use.
 var testOnly = []string{
 	"testing", "net/http/httptest", "github.com/google/go-cmp/cmp", "go.uber.org/goleak", "pgregory.net/rapid",
-	"github.com/rogpeppe/go-internal/testscript",
+	"github.com/rogpeppe/go-internal/testscript", "github.com/anishathalye/porcupine",
 }
 
 // TestImports reads the sources rather than asking go list: so files for other
