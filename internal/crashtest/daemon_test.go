@@ -155,6 +155,25 @@ func (d *daemon) dial(ctx context.Context) (*client.Conn, error) {
 	})
 }
 
+// mustStart starts the daemon and connects to it until the test ends.
+func (d *daemon) mustStart(t *testing.T) *client.Conn {
+	t.Helper()
+	if err := d.start(); err != nil {
+		t.Fatal(err)
+	}
+	return d.mustDial(t)
+}
+
+func (d *daemon) mustDial(t *testing.T) *client.Conn {
+	t.Helper()
+	c, err := d.dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 // mustStop ends the daemon in an orderly way.
 func (d *daemon) mustStop(t *testing.T) {
 	t.Helper()
@@ -220,4 +239,13 @@ func rows(ctx context.Context, c *client.Conn, search string) (map[string]row, e
 		out[strings.TrimPrefix(r.Key, "agent:main:")] = r
 	}
 	return out, nil
+}
+
+func mustRows(t *testing.T, c *client.Conn, search string) map[string]row {
+	t.Helper()
+	out, err := rows(t.Context(), c, search)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
