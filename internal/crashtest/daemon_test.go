@@ -71,7 +71,11 @@ func (d *daemon) store() string { return filepath.Join(d.sessions(), "sessions.j
 // keep copies the directory to where test artifacts go and shows the log.
 func (d *daemon) keep(t *testing.T) {
 	to := filepath.Join(t.ArtifactDir(), filepath.Base(d.dir))
-	if err := os.CopyFS(to, os.DirFS(d.dir)); err != nil {
+	err := os.CopyFS(to, os.DirFS(d.dir))
+	if rel, in := strings.CutPrefix(d.state, d.dir); !in || rel == "" {
+		err = errors.Join(err, os.CopyFS(filepath.Join(to, "state"), os.DirFS(d.state)))
+	}
+	if err != nil {
 		t.Logf("the directory of the daemon cannot be kept: %v", err)
 	}
 	t.Logf("the directory of the daemon is %s (stays there with -artifacts)", to)
