@@ -3,6 +3,7 @@
 # make test       all tests, with the race detector
 # make build      bin/parley, static
 # make scenarios  the recorded scenarios against bin/parley, with both players
+# make crash      kill the daemon ROUNDS times while clients write, and more of the kind
 # make fuzz       every fuzz target for FUZZTIME
 # make bench      benchmarks through the wire, beside their floors
 
@@ -10,10 +11,11 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME    ?= 10s
+ROUNDS      ?= 400
 BENCHTIME   ?= 2s
 TESTFLAGS   ?=
 
-.PHONY: all check test build scenarios fuzz bench clean
+.PHONY: all check test build scenarios crash fuzz bench clean
 
 all: check test build
 
@@ -31,6 +33,10 @@ build:
 
 scenarios: build
 	$(GO) run ./internal/nodeplay -gateway bin/parley
+
+crash:
+	mkdir -p .cache/crash
+	$(GO) test -count=1 -v -timeout 60m -artifacts -outputdir .cache/crash ./internal/crashtest -args -rounds $(ROUNDS)
 
 fuzz:
 	GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)

@@ -54,12 +54,13 @@ var allowed = map[string][]string{
 	"internal/nodeplay":      {"internal/gatewaytest"},
 	"internal/testcount":     {},
 	"internal/disk/disktest": {"internal/disk"},
+	"internal/crashtest":     {},
 }
 
 // testOnly are packages from elsewhere that only tests may use.
 var testOnly = []string{
 	"testing", "net/http/httptest", "github.com/google/go-cmp/cmp", "go.uber.org/goleak", "pgregory.net/rapid",
-	"github.com/rogpeppe/go-internal/testscript",
+	"github.com/rogpeppe/go-internal/testscript", "github.com/anishathalye/porcupine",
 }
 
 // TestImports reads the sources rather than asking go list: so files for other
@@ -97,7 +98,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/testcount", "internal/disk/disktest"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/testcount", "internal/disk/disktest"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.

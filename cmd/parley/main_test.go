@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -38,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"mode":      mode,
 			"await":     await,
 			"term":      term,
+			"exits":     exits,
 		},
 	})
 }
@@ -87,6 +90,24 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("nobody serves %s", args[0])
 	}
 	ts.Check(syscall.Kill(o.PID, syscall.SIGTERM))
+}
+
+// exits runs a program that must end with a code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program args...")
+	}
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		ended, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		code = ended.ExitCode()
+	}
+	if got := strconv.Itoa(code); got != args[0] {
+		ts.Fatalf("%s ended with code %s, want %s", args[1], got, args[0])
+	}
 }
 
 // poll asks until it is so: of another process nothing else tells.

@@ -113,10 +113,10 @@ func Build(ctx context.Context, dir string) (path string, err error) {
 	return path, nil
 }
 
-// freePort finds a port that nobody listens on. It stays below the range from
+// FreePort finds a port that nobody listens on. It stays below the range from
 // which the system takes the ports of outgoing connections, so that none of
 // these can take it before the gateway does, also over a restart.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	for range 100 {
 		port := 15000 + rand.IntN(16000)
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))

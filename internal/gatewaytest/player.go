@@ -114,7 +114,7 @@ func newPlayer(t testing.TB, start Starter) (*player, error) {
 		}
 		os.RemoveAll(root)
 	})
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}

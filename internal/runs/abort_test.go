@@ -331,6 +331,33 @@ func TestHoldAborts(t *testing.T) {
 	})
 }
 
+// What waits when the engine is closed is written down at the next start: a
+// session that is deleted in between would come back with it.
+func TestHoldIsRefusedOnceClosed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[hang]]")
+		b.send(testKey, "r2", "queued")
+		waiting := make(chan error)
+		go func() {
+			_, err := b.Hold(context.Background(), testKey, HoldOptions{Wait: time.Hour})
+			waiting <- err
+		}()
+		synctest.Wait()
+		if err := b.Engine.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-waiting; !errors.Is(err, errClosed) {
+			t.Errorf("a hold that waited: %v", err)
+		}
+		if _, err := b.Hold(t.Context(), testKey, HoldOptions{Abort: true, Wait: time.Hour}); !errors.Is(err, errClosed) {
+			t.Errorf("a hold after the close: %v", err)
+		}
+		after := newBench(t, b.crash(), "")
+		equal(t, "messages", after.messages(testKey)[2:], []string{"user  queued"})
+	})
+}
+
 func TestCloseEndsAllRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newBench(t, "", "")

@@ -236,6 +236,22 @@ func (b *bench) entry(key string) sessions.Entry {
 	return f.Entry
 }
 
+// touch changes a session, as a patch at that time does.
+func (b *bench) touch(key string, at int64) {
+	b.t.Helper()
+	st, err := b.stores.Store(key)
+	if err == nil {
+		err = st.Update(b.t.Context(), func(tx *sessions.Tx) error {
+			e, _ := tx.Get(key)
+			tx.Put(key, e.With(func(o *rawjson.Object) { o.Put("updatedAt", at) }))
+			return nil
+		})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // messages are the messages of a session as "role stopReason text".
 func (b *bench) messages(key string) []string {
 	b.t.Helper()

@@ -28,6 +28,7 @@ type claim struct {
 	run     *run   // nil for commands, runs of an earlier process and runs that are over
 	dir     string // whose journal remembers it
 	over    bool
+	left    bool // the journal has to keep the run itself, not its outcome
 	outcome Outcome
 	at      time.Time     // when it was over
 	taken   int64         // when the run was accepted, in ms; 0 without a run
@@ -176,7 +177,7 @@ func (e *Engine) sweep(now time.Time) {
 func (e *Engine) remembered(dir string) []*claim {
 	var out []*claim
 	for _, c := range e.claims {
-		if c.over && c.dir == dir && (c.run == nil || c.run.noted) {
+		if c.over && !c.left && c.dir == dir && (c.run == nil || c.run.noted) {
 			out = append(out, c)
 		}
 	}

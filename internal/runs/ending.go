@@ -3,6 +3,7 @@ package runs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parleyd/parley/internal/model"
@@ -68,7 +69,11 @@ func (r *run) endFailed(fault error) {
 	})
 	o := r.outcome()
 	o.Error = shown
-	r.conclude(o, err)
+	if r.kept {
+		r.conclude(o, err)
+	} else {
+		r.leave(o)
+	}
 	r.e.o.Log.Warn("run failed", "run", r.turn.RunID, "session", r.turn.Key, "model", r.spoken.String(), "err", whole, "cause", errors.Unwrap(fault))
 	r.reportEnd(Failed, shown, r.voice.said.shown())
 }
@@ -120,6 +125,37 @@ func (r *run) endUnstarted() {
 	<-r.told
 	r.concludeUnasked()
 	close(r.saved)
+}
+
+// leave ends a run that could not write its message, as on a full disk. For its
+// key it has failed, but in the journal it has no end: the message was accepted,
+// so the next start writes it down.
+func (r *run) leave(o Outcome) {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	r.e.conclude(r.claim, o)
+	r.claim.left = true
+	r.e.left = append(r.e.left, r)
+}
+
+// dropLeft gives up what runs of a session have left to the next start.
+func (e *Engine) dropLeft(key string) {
+	e.mu.Lock()
+	var dropped []*run
+	e.left = slices.DeleteFunc(e.left, func(r *run) bool {
+		mine := r.turn.Key == key && r.claim.left
+		if mine {
+			r.claim.left = false
+			dropped = append(dropped, r)
+		}
+		return mine
+	})
+	e.mu.Unlock()
+	for _, r := range dropped {
+		if err := e.journal(r.store.Dir()).append(endLine(r.claim.key, e.outcomeOf(r.claim)), true); err != nil {
+			e.o.Log.Error("the end of a run could not be noted", "run", r.turn.RunID, "session", key, "err", err)
+		}
+	}
 }
 
 // conclude notes the outcome of the run, for its key and in the journal. err is

@@ -78,7 +78,7 @@ func (e *Engine) take(tx *sessions.Tx, st *sessions.Store, a arrival, change fun
 		fields.Delete("sessionFile", "chatType")
 		beginAnew(&fields, a, newID())
 	default:
-		fields.Put("updatedAt", a.now.UnixMilli())
+		touch(&fields, a.now.UnixMilli())
 	}
 	if err := e.address(&fields, st, a, t.created || t.anew); err != nil {
 		return taken{}, err
@@ -153,7 +153,7 @@ func (r *run) start(fields *rawjson.Object) {
 	}
 	fields.Put("status", "running")
 	fields.Put("startedAt", r.startedAt)
-	fields.Put("updatedAt", r.startedAt)
+	touch(fields, r.startedAt)
 	fields.Put("abortedLastRun", false)
 	fields.Delete("endedAt", "runtimeMs")
 }
@@ -164,8 +164,18 @@ func finish(fields *rawjson.Object, status Status, startedAt, endedAt int64) {
 	fields.Put("startedAt", startedAt)
 	fields.Put("endedAt", endedAt)
 	fields.Put("runtimeMs", max(endedAt-startedAt, 0))
-	fields.Put("updatedAt", endedAt)
+	touch(fields, endedAt)
 	fields.Put("abortedLastRun", status == Killed)
+}
+
+// touch marks an entry as changed at a time. What a run writes may be older
+// than the last change: a person can patch the session while it goes on, and
+// Recover writes down what happened before. updatedAt never goes back, or the
+// order of the list and the daily reset would forget the later change.
+func touch(fields *rawjson.Object, at int64) {
+	if was, ok := rawjson.Number(fields.Get("updatedAt")); !ok || was < float64(at) {
+		fields.Put("updatedAt", at)
+	}
 }
 
 // spent writes into an entry what a run used. u is nil where that is unknown.

@@ -104,6 +104,10 @@ type HoldOptions struct {
 // Hold keeps the runs of a session from going until release is called, once
 // the one that goes on has ended. Only one holds a session at a time. The
 // error is ErrStillActive when that took too long, or the cause of ctx.
+//
+// An engine that is closed refuses: it has left the messages that wait to the
+// next start, which would write them into a session that was reset or deleted
+// after they were sent.
 func (e *Engine) Hold(ctx context.Context, key string, o HoldOptions) (release func(), err error) {
 	limit := time.NewTimer(o.Wait)
 	defer limit.Stop()
@@ -112,12 +116,17 @@ func (e *Engine) Hold(ctx context.Context, key string, o HoldOptions) (release f
 	}
 	if o.Abort {
 		e.abortSession(key, o.sparing).Release()
+		e.dropLeft(key)
 	}
 	for {
 		e.mu.Lock()
 		l := e.lane(key)
-		idle, changed := l.active == nil, l.changed
+		idle, changed, closed := l.active == nil, l.changed, e.closed
 		e.mu.Unlock()
+		if closed {
+			e.releaseHold(key)
+			return nil, errClosed
+		}
 		if idle {
 			return sync.OnceFunc(func() { e.releaseHold(key) }), nil
 		}

@@ -43,7 +43,9 @@ func (r *run) prepare() (opened, error) {
 	if err != nil {
 		return opened{}, fmt.Errorf("read the transcript: %w", err)
 	}
-	return m, r.append(append(lines, r.turn.userLine(r.lineID, now))...)
+	err = r.append(append(lines, r.turn.userLine(r.lineID, now))...)
+	r.kept = err == nil
+	return m, err
 }
 
 // chooseModel settles which model answers, with which level of thinking.

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,103 @@ func TestCutOffRunEndsWhenItsTextWasSaved(t *testing.T) {
 		}
 		if took, _ := e.Number("runtimeMs"); took != 1200 {
 			t.Errorf("entry = %s", e.Raw())
+		}
+	})
+}
+
+// On a full disk a run cannot write the message that it was started with.
+func TestMessageThatCouldNotBeWrittenIsWrittenAtTheNextStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[say first]]")
+		b.ended("r1")
+		path := b.block(testKey)
+		b.send(testKey, "r2", "second")
+		b.send("agent:main:o", "r3", "[[say other]]")
+		if o := b.ended("r2"); o.Error == "" {
+			t.Errorf("outcome %+v", o)
+		}
+		b.ended("r3")
+		killed := b.crash()
+		unblock(t, filepath.Join(killed, "agents", "main", "sessions", filepath.Base(path)))
+		after := newBench(t, killed, "")
+		equal(t, "messages", after.messages(testKey), []string{"user  [[say first]]", "assistant stop first", "user  second"})
+
+		b.stop()
+		unblock(t, path)
+		after = newBench(t, b.state, "")
+		equal(t, "messages after an orderly end", after.messages(testKey), []string{"user  [[say first]]", "assistant stop first", "user  second"})
+		after.stop()
+		third := newBench(t, b.state, "")
+		equal(t, "messages after another start", third.messages(testKey), after.messages(testKey))
+	})
+}
+
+func TestMessageThatCouldNotBeWrittenGoesWithItsSession(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[say first]]")
+		b.ended("r1")
+		path := b.block(testKey)
+		b.send(testKey, "r2", "second")
+		b.ended("r2")
+		unblock(t, path)
+		release, err := b.Hold(t.Context(), testKey, HoldOptions{Abort: true, Wait: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		after := newBench(t, b.crash(), "")
+		equal(t, "messages", after.messages(testKey), []string{"user  [[say first]]", "assistant stop first"})
+	})
+}
+
+// block makes the transcript of a session unwritable; unblock gives it back.
+func (b *bench) block(key string) (path string) {
+	b.t.Helper()
+	path = filepath.Join(b.state, "agents", "main", "sessions", b.entry(key).SessionID()+".jsonl")
+	if err := errors.Join(os.Rename(path, path+".aside"), os.Mkdir(path, 0o700)); err != nil {
+		b.t.Fatal(err)
+	}
+	return path
+}
+
+func unblock(t *testing.T, path string) {
+	t.Helper()
+	if err := errors.Join(os.Remove(path), os.Rename(path+".aside", path)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What Recover writes is older than what was changed while the run went on.
+func TestUpdatedAtDoesNotGoBackInARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[drip 100 400]]")
+		b.send(testKey, "r2", "queued")
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		patched := time.Now().UnixMilli()
+		b.touch(testKey, patched)
+		after := newBench(t, b.crash(), "")
+		if got := after.entry(testKey).UpdatedAt(); got != patched {
+			t.Errorf("updatedAt is %d ms from what it was", got-patched)
+		}
+	})
+}
+
+func TestUpdatedAtDoesNotGoBackWhenARunEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[drip 2 400]]")
+		synctest.Wait()
+		later := time.Now().Add(time.Minute).UnixMilli() // as after a clock that was set back
+		b.touch(testKey, later)
+		b.ended("r1")
+		b.send(testKey, "r2", "[[say next]]")
+		b.ended("r2")
+		if got := b.entry(testKey).UpdatedAt(); got != later {
+			t.Errorf("updatedAt is %d ms from what it was", got-later)
 		}
 	})
 }

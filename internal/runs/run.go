@@ -58,6 +58,7 @@ type run struct {
 
 	// Owned by serve.
 	ref       transcript.Ref
+	kept      bool            // the message is in the transcript
 	spoken    config.ModelRef // the model that answers
 	known     config.Model
 	api       string
