@@ -25,6 +25,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/model"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/sessions"
@@ -43,6 +44,7 @@ type Options struct {
 	Transcripts *transcript.Library
 	Observer    Observer
 	Log         *slog.Logger
+	Disk        *disk.FS // where the journals lie; nil is the plain system
 	// Model opens the model that a run asks; nil opens the configured ones.
 	Model func(ref config.ModelRef) (model.Model, error)
 }
@@ -126,6 +128,7 @@ func (e *Engine) Start(t Turn) (Ticket, error) {
 	}
 	if err := e.accept(r); err != nil {
 		e.unregister(r, err)
+		e.forgo(r)
 		return Ticket{}, protocol.Unavailablef("failed to accept the message: %v", err)
 	}
 	r.overdue = time.AfterFunc(beginTimeout, func() { e.begin(r) })
