@@ -67,6 +67,9 @@ type Engine struct {
 	arrivals chan struct{} // closed and replaced when a key is claimed
 	journals map[string]*journal
 	left     []*run // kept from their turn by Close
+	// unsettled are runs of an earlier process, by the directory of their
+	// journal, whose end Recover could not write or has yet to.
+	unsettled map[string][]*past
 }
 
 // New makes an engine. Recover should be called before the first Start.
@@ -85,6 +88,7 @@ func New(o Options) *Engine {
 		o: o, slots: make(chan struct{}, parallel), ctx: ctx, stop: stop, forget: forget,
 		lanes: map[string]*lane{}, claims: map[claimKey]*claim{},
 		arrivals: make(chan struct{}), journals: map[string]*journal{},
+		unsettled: map[string][]*past{},
 	}
 	e.running.Go(e.sweepRegularly)
 	return e

@@ -78,9 +78,14 @@ func endLine(key claimKey, o Outcome) []byte {
 	}.line()
 }
 
-// accept makes a run durable.
+// accept makes a run durable. It takes the place of one of an earlier process
+// that has the same key and could not be settled.
 func (e *Engine) accept(r *run) error {
-	return e.journal(r.store.Dir()).append(r.acceptedLine(), true)
+	err := e.journal(r.store.Dir()).append(r.acceptedLine(), true)
+	if err == nil {
+		e.settled(r.claim.key)
+	}
+	return err
 }
 
 // forgo sees to it that a run which was refused is not in the journal either,
@@ -135,6 +140,9 @@ func (e *Engine) journalContent(dir string) []byte {
 	for _, c := range e.remembered(dir) {
 		out = append(out, endLine(c.key, c.outcome)...)
 	}
+	for _, p := range e.unsettled[dir] {
+		out = append(out, p.lines()...)
+	}
 	live := e.unended(dir)
 	e.mu.Unlock()
 	for _, r := range live {
@@ -164,7 +172,7 @@ func (e *Engine) unended(dir string) []*run {
 	return all
 }
 
-// closeJournals writes every journal anew, with nothing but the outcomes.
+// closeJournals writes every journal anew, with what the next process needs.
 func (e *Engine) closeJournals() error {
 	e.mu.Lock()
 	var all []*journal

@@ -28,7 +28,8 @@ type journal struct {
 	file    *disk.File
 	size    int64
 	limit   int64
-	broken  bool // a write failed: the file is to be written anew
+	broken  bool  // a write failed: the file is to be written anew
+	unread  error // why it could not be read: then it stays as it is
 }
 
 // batch is lines that are committed together.
@@ -97,6 +98,8 @@ func (j *journal) write(lines []byte, sync bool) error {
 // ready makes the file one that can be appended to.
 func (j *journal) ready() error {
 	switch {
+	case j.unread != nil:
+		return j.unread
 	case j.broken:
 		return j.renew()
 	case j.file != nil:
@@ -141,6 +144,9 @@ func (j *journal) open(root *disk.Root) error {
 
 // renew replaces the file with one that holds what still matters.
 func (j *journal) renew() error {
+	if j.unread != nil {
+		return j.unread
+	}
 	j.broken = true
 	j.shut()
 	if err := j.disk.MkdirAll(j.dir); err != nil {
@@ -189,6 +195,9 @@ func (j *journal) rewrite() error {
 func (j *journal) close() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
+	if j.unread != nil {
+		return nil
+	}
 	if content := j.content(); len(content) > 0 {
 		err := j.renew()
 		j.shut()
@@ -211,4 +220,12 @@ func (j *journal) close() error {
 		err = root.SyncDir(".")
 	}
 	return err
+}
+
+// keepAsItIs leaves a journal that cannot be read to the next process, and
+// accepts nothing in it.
+func (j *journal) keepAsItIs(why error) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	j.unread = why
 }

@@ -74,6 +74,15 @@ type past struct {
 
 func (p *past) key() claimKey { return claimKey{p.accepted.Kind, p.accepted.RunID} }
 
+// lines are what a journal needs of a run that was accepted and has not ended.
+func (p *past) lines() []byte {
+	out := p.accepted.line()
+	if p.text != "" {
+		out = append(out, record{Op: "text", At: p.textAt, Kind: p.accepted.Kind, RunID: p.accepted.RunID, Add: p.text}.line()...)
+	}
+	return out
+}
+
 // parseJournal reads what a journal tells of each run, in order of acceptance.
 // A last line without its end is what a crash has torn, and was never answered.
 // Other lines that are damaged tell nothing either; it says which these are,

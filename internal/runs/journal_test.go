@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -167,6 +168,28 @@ func TestTextNotedTwiceIsReadOnce(t *testing.T) {
 	equal(t, "runs", runs, []string{`r agent:main:t "" "one two three" false`})
 }
 
+// What cannot be read is left to the next process, and nothing is accepted
+// meanwhile.
+func TestUnreadableJournalStays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		state := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(journalOf(state), "x"), 0o700); err != nil { // a directory cannot be read
+			t.Fatal(err)
+		}
+		b := newBenchOn(t, state, "", nil)
+		if err := b.Recover(t.Context()); err == nil || !strings.Contains(err.Error(), "read the journal of runs") {
+			t.Errorf("recover: %v", err)
+		}
+		if _, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: "r", Message: "x"}); err == nil {
+			t.Error("a message was accepted")
+		}
+		b.stop()
+		if _, err := os.Stat(filepath.Join(journalOf(state), "x")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestDamagedLinesAreLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newBench(t, "", "")
@@ -189,6 +212,39 @@ func TestDamagedLinesAreLogged(t *testing.T) {
 	})
 }
 
+// A run that cannot be settled stays in the journal until it is, or until the
+// client sends it again.
+func TestUnsettledRunStaysInTheJournal(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[hang]]")
+		if _, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: "r2", Message: "second"}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		state := b.crash()
+		store := filepath.Join(filepath.Dir(journalOf(state)), "sessions.json")
+		aside := func(from, to string) {
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		aside(store, store+".aside")
+		if err := os.MkdirAll(filepath.Join(store, "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		second := newBenchOn(t, state, "", nil)
+		if err := second.Recover(t.Context()); err == nil {
+			t.Error("runs were settled without a store")
+		}
+		second.stop()
+		aside(store, store+".gone")
+		aside(store+".aside", store)
+		third := newBench(t, state, "")
+		equal(t, "messages", third.messages(testKey), []string{"user  [[hang]]", "user  second"})
+	})
+}
+
 func FuzzReadJournal(f *testing.F) {
 	for _, line := range sampleLines() {
 		f.Add(line)
@@ -200,6 +256,19 @@ func FuzzReadJournal(f *testing.F) {
 		}
 		if size := intact(data); size > int64(len(data)) || size > 0 && data[size-1] != '\n' {
 			t.Errorf("%d of %d bytes are intact", size, len(data))
+		}
+		// What is carried over to a new journal is read there as it was.
+		for _, p := range runs {
+			if p.ended != nil {
+				continue
+			}
+			again, damaged := parseJournal(p.lines())
+			if len(again) != 1 || len(damaged) > 0 {
+				t.Fatalf("%d runs and damaged lines %v of one run", len(again), damaged)
+			}
+			if diff := cmp.Diff(p.accepted, again[0].accepted); diff != "" || again[0].text != p.text {
+				t.Errorf("text %q, want %q; run (-want +got):\n%s", again[0].text, p.text, diff)
+			}
 		}
 	})
 }

@@ -43,14 +43,22 @@ func (e *Engine) Recover(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// recoverJournal settles the runs of one journal. Where one cannot be settled
-// the journal stays as it is, for the next time.
+// recoverJournal settles the runs of one journal. Those that cannot be settled
+// stay in it, for the next time.
 func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[string]int64) error {
 	dir := filepath.Dir(path)
 	runs, err := e.readJournal(dir)
 	if err != nil {
+		e.journal(dir).keepAsItIs(err)
 		return err
 	}
+	e.mu.Lock()
+	for _, p := range runs {
+		if p.ended == nil {
+			e.unsettled[dir] = append(e.unsettled[dir], p)
+		}
+	}
+	e.mu.Unlock()
 	var errs []error
 	var again []*past
 	for _, p := range runs {
@@ -62,18 +70,27 @@ func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[str
 			textAt[p.accepted.Key] = p.textAt
 		}
 		resume, err := e.settlePast(ctx, dir, p)
-		if err != nil {
+		switch {
+		case err != nil:
 			errs = append(errs, fmt.Errorf("settle run %s of session %s: %w", p.accepted.RunID, p.accepted.Key, err))
-		}
-		if resume {
+		case resume:
 			again = append(again, p)
+		default:
+			e.settled(p.key())
 		}
 	}
-	errs = append(errs, e.startAgain(again)) // accepted anew before the old lines go
-	if err := errors.Join(errs...); err != nil {
-		return err
+	errs = append(errs, e.startAgain(again))
+	return errors.Join(append(errs, e.journal(dir).rewrite())...)
+}
+
+// settled says that no journal needs to know a run of an earlier process any
+// more.
+func (e *Engine) settled(key claimKey) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for dir, runs := range e.unsettled {
+		e.unsettled[dir] = slices.DeleteFunc(runs, func(p *past) bool { return p.key() == key })
 	}
-	return e.journal(dir).rewrite()
 }
 
 // journalFiles are all journals, also of agents that have no store yet.
