@@ -134,7 +134,7 @@ func (g *Gateway) archiveUnless(kept func(path string) bool, st *sessions.Store,
 		return []string{}
 	}
 	paths, err := g.transcripts.Archive(runs.Ref(st, e), reason, func(path string) bool {
-		return kept(path) || g.transcriptUsed(st, path)
+		return kept(path) || runs.InUse(g.transcripts, st, path)
 	})
 	if err != nil {
 		g.log.Warn("transcript not archived", "session", key, "reason", reason, "err", err)
@@ -143,16 +143,4 @@ func (g *Gateway) archiveUnless(kept func(path string) bool, st *sessions.Store,
 		paths = []string{}
 	}
 	return paths
-}
-
-// transcriptUsed reports whether the file at path is the transcript of an entry
-// of the store, or will be when it has none before it.
-func (g *Gateway) transcriptUsed(st *sessions.Store, path string) (used bool) {
-	_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
-		for e := range v.Naming(filepath.Base(path)) {
-			used = used || g.transcripts.Reaches(runs.Ref(st, e), path)
-		}
-		return nil
-	})
-	return used
 }

@@ -217,15 +217,6 @@ func (v *Snapshot) LabelTaken(label, except string) bool {
 	return taken
 }
 
-// TranscriptUsed reports whether an entry's transcript can be the file with
-// this name in the directory of the store.
-func (v *Snapshot) TranscriptUsed(name string) bool {
-	for range v.Naming(name) {
-		return true
-	}
-	return false
-}
-
 // Naming yields the entries whose transcript can have this file name, in
 // whichever directory.
 func (v *Snapshot) Naming(name string) iter.Seq[Entry] {

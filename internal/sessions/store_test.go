@@ -355,8 +355,14 @@ func TestRecentAndIndexes(t *testing.T) {
 		if v.LabelTaken("L", "a") || !v.LabelTaken("L", "b") || v.LabelTaken("l", "b") {
 			t.Error("LabelTaken")
 		}
-		if !v.TranscriptUsed("s1.jsonl") || !v.TranscriptUsed("f.jsonl") || v.TranscriptUsed("g.jsonl") {
-			t.Error("TranscriptUsed")
+		for name, want := range map[string]int{"s1.jsonl": 1, "f.jsonl": 1, "g.jsonl": 0} {
+			n := 0
+			for range v.Naming(name) {
+				n++
+			}
+			if n != want {
+				t.Errorf("Naming(%q): %d entries, want %d", name, n, want)
+			}
 		}
 		return nil
 	})
