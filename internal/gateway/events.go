@@ -133,7 +133,7 @@ func (g *Gateway) archiveUnless(kept func(path string) bool, st *sessions.Store,
 	if e.SessionID() == "" {
 		return []string{}
 	}
-	paths, err := g.transcripts.Archive(runs.Ref(st, e), reason, func(path string) bool {
+	paths, err := g.transcripts.Archive(runs.Ref(st, key, e), reason, func(path string) bool {
 		return kept(path) || runs.InUse(g.transcripts, st, path)
 	})
 	if err != nil {

@@ -279,7 +279,7 @@ func (b *bench) messages(key string) []string {
 	if !ok {
 		return nil
 	}
-	all, err := b.lib.Messages(Ref(f.Store, f.Entry), 0)
+	all, err := b.lib.Messages(Ref(f.Store, f.Key, f.Entry), 0)
 	if err != nil {
 		b.t.Fatal(err)
 	}

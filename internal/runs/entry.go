@@ -110,7 +110,7 @@ func (e *Engine) address(fields *rawjson.Object, st *sessions.Store, a arrival, 
 		fields.Put("lastChannel", webchat)
 		fields.Put("origin", beginning{webchat, webchat, "direct"})
 	}
-	path, err := e.o.Transcripts.File(Ref(st, sessions.NewEntry(fields.Clone())))
+	path, err := e.o.Transcripts.File(Ref(st, a.key, sessions.NewEntry(fields.Clone())))
 	if err != nil {
 		return err
 	}
@@ -224,9 +224,9 @@ func (r *run) update(change func(*rawjson.Object)) error {
 }
 
 // archive puts the transcripts of a retired entry away.
-func (e *Engine) archive(st *sessions.Store, old sessions.Entry) {
+func (e *Engine) archive(st *sessions.Store, key string, old sessions.Entry) {
 	lib := e.o.Transcripts
-	_, err := lib.Archive(Ref(st, old), "reset", func(path string) bool { return InUse(lib, st, path) })
+	_, err := lib.Archive(Ref(st, key, old), "reset", func(path string) bool { return InUse(lib, st, path) })
 	if err != nil {
 		e.o.Log.Error("the old transcript could not be archived", "session", old.SessionID(), "err", err)
 	}

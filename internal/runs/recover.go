@@ -243,7 +243,7 @@ func (e *Engine) findPast(r *run) (answer rawjson.Object, begun bool, err error)
 	if err != nil || entry.SessionID() == "" {
 		return answer, false, err
 	}
-	r.ref = Ref(r.store, entry)
+	r.ref = Ref(r.store, r.turn.Key, entry)
 	r.spoken = r.turn.Model
 	if r.spoken == (config.ModelRef{}) {
 		r.spoken = e.ModelOf(r.turn.Key, entry)

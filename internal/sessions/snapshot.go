@@ -217,21 +217,21 @@ func (v *Snapshot) LabelTaken(label, except string) bool {
 	return taken
 }
 
-// Naming yields the entries whose transcript can have this file name, in
-// whichever directory.
-func (v *Snapshot) Naming(name string) iter.Seq[Entry] {
+// Naming yields the stored keys and entries whose transcript can have this file
+// name, in whichever directory.
+func (v *Snapshot) Naming(name string) iter.Seq2[string, Entry] {
 	id, _ := strings.CutSuffix(name, ".jsonl")
-	return func(yield func(Entry) bool) {
+	return func(yield func(string, Entry) bool) {
 		more := true
 		v.bySession.Ascend(&record{session: id}, func(r *record) bool {
-			more = r.session != id || yield(r.entry)
+			more = r.session != id || yield(r.key, r.entry)
 			return more && r.session == id
 		})
 		if !more {
 			return
 		}
 		v.byFile.Ascend(&record{file: name}, func(r *record) bool {
-			return r.file == name && yield(r.entry)
+			return r.file == name && yield(r.key, r.entry)
 		})
 	}
 }
