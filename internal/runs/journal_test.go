@@ -168,6 +168,20 @@ func TestTextNotedTwiceIsReadOnce(t *testing.T) {
 	equal(t, "runs", runs, []string{`r agent:main:t "" "one two three" false`})
 }
 
+// The state directory may have any name.
+func TestJournalInAnOddDirectoryIsFound(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		state := filepath.Join(t.TempDir(), "a[b]*")
+		if err := os.Mkdir(state, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(state, "agents", "ops", "sessions", journalName), string(slices.Concat(sampleLines()[2:]...)))
+		writeFile(t, filepath.Join(state, "agents", "notes.txt"), "no agent")
+		b := newBench(t, state, "")
+		equal(t, "messages", b.messages(testKey), []string{"user  more", "user  says ,\"crc\":\"00000000\"}"})
+	})
+}
+
 // What cannot be read is left to the next process, and nothing is accepted
 // meanwhile.
 func TestUnreadableJournalStays(t *testing.T) {

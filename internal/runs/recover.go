@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/parleyd/parley/internal/atomicfile"
@@ -95,15 +96,24 @@ func (e *Engine) settled(key claimKey) {
 
 // journalFiles are all journals, also of agents that have no store yet.
 func (e *Engine) journalFiles() ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(e.o.Config.StateDir, "agents", "*", "sessions", journalName))
-	if err != nil {
-		return nil, err
+	root := filepath.Join(e.o.Config.StateDir, "agents")
+	agents, err := os.ReadDir(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look for journals of runs: %w", err)
 	}
-	for _, st := range e.o.Stores.All() {
-		path := filepath.Join(st.Dir(), journalName)
-		if _, err := os.Stat(path); err == nil && !slices.Contains(files, path) {
+	var files []string
+	add := func(dir string) {
+		path := filepath.Join(dir, journalName)
+		_, err := os.Stat(path) // one that cannot be looked at may be there
+		if absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR); !absent && !slices.Contains(files, path) {
 			files = append(files, path)
 		}
+	}
+	for _, a := range agents {
+		add(filepath.Join(root, a.Name(), "sessions"))
+	}
+	for _, st := range e.o.Stores.All() {
+		add(st.Dir())
 	}
 	return files, nil
 }
