@@ -39,7 +39,7 @@ func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistory
 			if p.Limit > 0 {
 				limit = int(p.Limit)
 			}
-			list, err := g.transcripts.Messages(runs.Ref(found.Store, entry), limit)
+			list, err := g.transcripts.Messages(runs.Ref(found.Store, key, entry), limit)
 			if err != nil {
 				return r, err
 			}

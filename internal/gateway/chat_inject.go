@@ -32,7 +32,7 @@ func (g *Gateway) chatInject(_ context.Context, _ *call, p protocol.ChatInjectPa
 		text = "[" + p.Label + "]\n\n" + text
 	}
 	line := runs.OwnLine(text, time.Now())
-	a, err := g.appendOwn(runs.Ref(f.Store, f.Entry), line)
+	a, err := g.appendOwn(runs.Ref(f.Store, f.Key, f.Entry), line)
 	if err != nil {
 		return chatInjectResult{}, protocol.Unavailablef("failed to write transcript: %v", err)
 	}

@@ -103,7 +103,7 @@ func (g *Gateway) serveCommand(ctx context.Context, key, runID, text string, cmd
 		g.announceCommand(f, text)
 		line := runs.OwnLine(answer, time.Now())
 		var a transcript.Appended
-		if a, err = g.appendOwn(runs.Ref(f.Store, f.Entry), line); err == nil {
+		if a, err = g.appendOwn(runs.Ref(f.Store, f.Key, f.Entry), line); err == nil {
 			g.hub.Publish(append(g.messageEvents(key, a), finalOwn(runID, key, 1, line))...)
 			return nil
 		}
@@ -130,7 +130,7 @@ func (g *Gateway) announceCommand(f sessions.Found, text string) {
 	if !g.hub.MessagesHeard(f.Key) {
 		return
 	}
-	n, err := g.transcripts.Count(runs.Ref(f.Store, f.Entry))
+	n, err := g.transcripts.Count(runs.Ref(f.Store, f.Key, f.Entry))
 	if err != nil {
 		g.log.Warn("messages cannot be counted", "session", f.Key, "err", err)
 	}

@@ -34,7 +34,7 @@ func (g *Gateway) historyPage(key string, want pageRequest) (historyPage, error)
 	if err != nil || !ok || found.Entry.SessionID() == "" {
 		return p, err
 	}
-	list, err := g.transcripts.Before(runs.Ref(found.Store, found.Entry), want.before, want.limit)
+	list, err := g.transcripts.Before(runs.Ref(found.Store, found.Key, found.Entry), want.before, want.limit)
 	if err != nil {
 		return p, fmt.Errorf("read the history of %s: %w", key, err)
 	}

@@ -114,7 +114,7 @@ func (g *Gateway) addUsage(row *protocol.Row, st *sessions.Store, e sessions.Ent
 		row.EstimatedCostUSD = rawjson.MustMarshal(cost)
 	}
 	if row.TotalTokens == nil || row.ContextTokens == nil || row.EstimatedCostUSD == nil {
-		if u, ok := g.transcripts.Usage(runs.Ref(st, e)); ok {
+		if u, ok := g.transcripts.Usage(runs.Ref(st, row.Key, e)); ok {
 			g.addTranscriptUsage(row, u)
 		}
 	}

@@ -68,7 +68,7 @@ func (g *Gateway) compactWithin(ctx context.Context, given string, lines int, wa
 	if err != nil || entry.SessionID() == "" {
 		return r, err
 	}
-	done, err := g.transcripts.Compact(runs.Ref(found.Store, entry), lines)
+	done, err := g.transcripts.Compact(runs.Ref(found.Store, found.Key, entry), lines)
 	if err != nil {
 		return r, err
 	}

@@ -51,7 +51,7 @@ func (g *Gateway) sessionsCreate(ctx context.Context, c *call, p protocol.Sessio
 		res.Put("runStarted", false)
 		return res, nil
 	}
-	started = g.sendFirst(ctx, c, &res, message, key, runs.Ref(st, e))
+	started = g.sendFirst(ctx, c, &res, message, key, runs.Ref(st, key, e))
 	return res, nil
 }
 
@@ -95,7 +95,7 @@ func (g *Gateway) createEntry(ctx context.Context, key, parent string, p protoco
 	}
 	cwd, err := os.Getwd()
 	if err == nil {
-		err = g.transcripts.Ensure(runs.Ref(st, e), cwd)
+		err = g.transcripts.Ensure(runs.Ref(st, key, e), cwd)
 	}
 	if err == nil {
 		return st, e, nil

@@ -32,7 +32,7 @@ func (g *Gateway) sessionsGet(_ context.Context, _ *call, p protocol.SessionsGet
 	if err != nil || !ok || found.Entry.SessionID() == "" {
 		return sessionsGetResult{}, err
 	}
-	list, err := g.transcripts.Messages(runs.Ref(found.Store, found.Entry), looseCount(p.Limit, sessionsGetLimit, math.MaxInt32))
+	list, err := g.transcripts.Messages(runs.Ref(found.Store, found.Key, found.Entry), looseCount(p.Limit, sessionsGetLimit, math.MaxInt32))
 	if err != nil {
 		return sessionsGetResult{}, err
 	}

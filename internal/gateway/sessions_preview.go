@@ -60,7 +60,7 @@ func (g *Gateway) preview(key string, limit, maxChars int) preview {
 	p := preview{Key: key, Status: "missing"}
 	found, ok, err := g.stores.Lookup(key)
 	if err == nil && ok && found.Entry.SessionID() != "" {
-		p.Status, p.Items, err = g.transcripts.Preview(runs.Ref(found.Store, found.Entry), limit, maxChars)
+		p.Status, p.Items, err = g.transcripts.Preview(runs.Ref(found.Store, found.Key, found.Entry), limit, maxChars)
 	}
 	if err != nil {
 		g.log.Warn("no preview of a session", "session", key, "err", err)

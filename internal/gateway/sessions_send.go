@@ -64,7 +64,7 @@ func (g *Gateway) sendTarget(given string) (sessions.Found, error) {
 // sendTo sends to a session in which runs have been ended for it, or none.
 func (g *Gateway) sendTo(ctx context.Context, c *call, f sessions.Found, p protocol.SessionsSendParams, ended runs.Aborted) (sessionsSendResult, error) {
 	r := sessionsSendResult{InterruptedActiveRun: len(ended.RunIDs) > 0}
-	before, err := g.transcripts.Count(runs.Ref(f.Store, f.Entry))
+	before, err := g.transcripts.Count(runs.Ref(f.Store, f.Key, f.Entry))
 	if err != nil {
 		g.log.Warn("messages cannot be counted", "session", f.Key, "err", err)
 	}

@@ -149,7 +149,7 @@ func (g *Gateway) usageByReference(all *sessions.Combined, key string) (usageSou
 	}
 	if found && s.Entry.SessionID() != "" {
 		agent = g.keys().Agent(s.Key)
-		file, err := g.transcripts.UsageFile(runs.Ref(s.Store, s.Entry))
+		file, err := g.transcripts.UsageFile(runs.Ref(s.Store, s.Key, s.Entry))
 		return usageSource{s.Key, agent, s.Entry, file}, err
 	}
 	st, err := g.stores.Store(g.keys().Canonical("agent:" + agent + ":main"))

@@ -65,7 +65,7 @@ func (g *Gateway) usageFile(key string) (transcript.UsageFile, error) {
 	if err != nil {
 		return transcript.UsageFile{}, err
 	}
-	ref := runs.Ref(found.Store, found.Entry)
+	ref := runs.Ref(found.Store, found.Key, found.Entry)
 	if !ok || ref.SessionID == "" {
 		ref = transcript.Ref{Dir: found.Store.Dir(), Agent: found.Store.Agent(), SessionID: key}
 		if _, rest, ok := sessions.ParseKey(key); ok {

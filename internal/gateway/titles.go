@@ -22,7 +22,7 @@ func (g *Gateway) addTitles(row *protocol.Row, st *sessions.Store, e sessions.En
 	if e.SessionID() == "" || !title && !preview {
 		return
 	}
-	first, last := g.transcripts.Titles(runs.Ref(st, e))
+	first, last := g.transcripts.Titles(runs.Ref(st, row.Key, e))
 	if title {
 		row.DerivedTitle = derivedTitle(e, first)
 	}

@@ -166,7 +166,7 @@ func TestSessionsCompactWhileHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := g.transcripts.Count(runs.Ref(found.Store, found.Entry)); n != 3 || err != nil {
+	if n, err := g.transcripts.Count(runs.Ref(found.Store, found.Key, found.Entry)); n != 3 || err != nil {
 		t.Errorf("%d messages, %v", n, err)
 	}
 }

@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/model"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/sessions"
@@ -33,10 +35,22 @@ type bench struct {
 	stores *sessions.Stores
 	lib    *transcript.Library
 	heard  *diary
+	logged *synced
+	dying  bool // the disk may be dead when it is stopped
 }
 
 // newBench starts an engine on the state directory, or a new one for "".
 func newBench(t *testing.T, state, settings string) *bench {
+	t.Helper()
+	b := newBenchOn(t, state, settings, nil)
+	if err := b.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// newBenchOn is newBench with journals on fs, and without Recover.
+func newBenchOn(t *testing.T, state, settings string, fs *disk.FS) *bench {
 	t.Helper()
 	if state == "" {
 		state = t.TempDir()
@@ -48,15 +62,15 @@ func newBench(t *testing.T, state, settings string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	b := &bench{t: t, state: state, heard: &diary{}}
+	b := &bench{t: t, state: state, heard: &diary{}, logged: &synced{}}
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), b.logged), nil))
 	b.stores, err = sessions.OpenStores(sessions.Options{Config: cfg, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.lib = transcript.New(transcript.Options{StateDir: state, Home: state, Log: log})
 	b.Engine = New(Options{
-		Config: cfg, Stores: b.stores, Transcripts: b.lib, Observer: b.heard, Log: log,
+		Config: cfg, Stores: b.stores, Transcripts: b.lib, Observer: b.heard, Log: log, Disk: fs,
 		Model: func(ref config.ModelRef) (model.Model, error) {
 			if ref.Provider == "missing" {
 				return nil, model.NewFault("Unknown model: " + ref.String())
@@ -64,16 +78,13 @@ func newBench(t *testing.T, state, settings string) *bench {
 			return scripted{}, nil
 		},
 	})
-	if err := b.Recover(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { b.stop() })
 	return b
 }
 
 // stop ends the engine and its stores, as a clean shutdown does.
 func (b *bench) stop() {
-	if err := b.Engine.Close(context.Background()); err != nil {
+	if err := b.Engine.Close(context.Background()); err != nil && !b.dying {
 		b.t.Errorf("close the engine: %v", err)
 	}
 	if err := b.stores.Close(); err != nil {
@@ -84,7 +95,11 @@ func (b *bench) stop() {
 // crash is the state directory as a kill at this moment would leave it.
 func (b *bench) crash() string {
 	b.t.Helper()
-	copied := b.t.TempDir()
+	return b.crashInto(b.t.TempDir())
+}
+
+func (b *bench) crashInto(copied string) string {
+	b.t.Helper()
 	if err := os.CopyFS(copied, os.DirFS(b.state)); err != nil {
 		b.t.Fatal(err)
 	}
@@ -97,6 +112,24 @@ func (b *bench) crash() string {
 		}
 	}
 	return copied
+}
+
+// synced is a buffer for a log.
+type synced struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *synced) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *synced) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // scripted is model.Echo with more directives.
@@ -262,7 +295,7 @@ func (b *bench) messages(key string) []string {
 	if !ok {
 		return nil
 	}
-	all, err := b.lib.Messages(Ref(f.Store, f.Entry), 0)
+	all, err := b.lib.Messages(Ref(f.Store, f.Key, f.Entry), 0)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/model"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/sessions"
@@ -43,6 +44,7 @@ type Options struct {
 	Transcripts *transcript.Library
 	Observer    Observer
 	Log         *slog.Logger
+	Disk        *disk.FS // where the journals lie; nil is the plain system
 	// Model opens the model that a run asks; nil opens the configured ones.
 	Model func(ref config.ModelRef) (model.Model, error)
 }
@@ -65,6 +67,9 @@ type Engine struct {
 	arrivals chan struct{} // closed and replaced when a key is claimed
 	journals map[string]*journal
 	left     []*run // kept from their turn by Close
+	// unsettled are runs of an earlier process, by the directory of their
+	// journal, whose end Recover could not write or has yet to.
+	unsettled map[string][]*past
 }
 
 // New makes an engine. Recover should be called before the first Start.
@@ -83,6 +88,7 @@ func New(o Options) *Engine {
 		o: o, slots: make(chan struct{}, parallel), ctx: ctx, stop: stop, forget: forget,
 		lanes: map[string]*lane{}, claims: map[claimKey]*claim{},
 		arrivals: make(chan struct{}), journals: map[string]*journal{},
+		unsettled: map[string][]*past{},
 	}
 	e.running.Go(e.sweepRegularly)
 	return e
@@ -126,6 +132,7 @@ func (e *Engine) Start(t Turn) (Ticket, error) {
 	}
 	if err := e.accept(r); err != nil {
 		e.unregister(r, err)
+		e.forgo(r)
 		return Ticket{}, protocol.Unavailablef("failed to accept the message: %v", err)
 	}
 	r.overdue = time.AfterFunc(beginTimeout, func() { e.begin(r) })

@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -111,7 +110,7 @@ func (e *Engine) address(fields *rawjson.Object, st *sessions.Store, a arrival, 
 		fields.Put("lastChannel", webchat)
 		fields.Put("origin", beginning{webchat, webchat, "direct"})
 	}
-	path, err := e.o.Transcripts.File(Ref(st, sessions.NewEntry(fields.Clone())))
+	path, err := e.o.Transcripts.File(Ref(st, a.key, sessions.NewEntry(fields.Clone())))
 	if err != nil {
 		return err
 	}
@@ -235,22 +234,10 @@ func (r *run) update(change func(*rawjson.Object)) error {
 }
 
 // archive puts the transcripts of a retired entry away.
-func (e *Engine) archive(st *sessions.Store, old sessions.Entry) {
-	ref := Ref(st, old)
-	_, err := e.o.Transcripts.Archive(ref, "reset", func(path string) bool { return e.inUse(st, path) })
+func (e *Engine) archive(st *sessions.Store, key string, old sessions.Entry) {
+	lib := e.o.Transcripts
+	_, err := lib.Archive(Ref(st, key, old), "reset", func(path string) bool { return InUse(lib, st, path) })
 	if err != nil {
 		e.o.Log.Error("the old transcript could not be archived", "session", old.SessionID(), "err", err)
 	}
-}
-
-// inUse reports whether an entry of the store writes to the transcript at path.
-func (e *Engine) inUse(st *sessions.Store, path string) bool {
-	used := false
-	if filepath.Dir(path) == st.Dir() {
-		_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
-			used = v.TranscriptUsed(filepath.Base(path))
-			return nil
-		})
-	}
-	return used
 }

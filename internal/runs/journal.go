@@ -3,12 +3,9 @@ package runs
 import (
 	"cmp"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/parleyd/parley/internal/rawjson"
 )
 
 const (
@@ -58,8 +55,6 @@ type noteMedia struct {
 	MIME string `json:"mime"`
 }
 
-func (r record) line() []byte { return append(rawjson.MustMarshal(r), '\n') }
-
 func (r *run) acceptedLine() []byte {
 	t := r.turn
 	rec := record{
@@ -83,9 +78,22 @@ func endLine(key claimKey, o Outcome) []byte {
 	}.line()
 }
 
-// accept makes a run durable.
+// accept makes a run durable. It takes the place of one of an earlier process
+// that has the same key and could not be settled.
 func (e *Engine) accept(r *run) error {
-	return e.journal(r.store.Dir()).append(r.acceptedLine(), true)
+	err := e.journal(r.store.Dir()).append(r.acceptedLine(), true)
+	if err == nil {
+		e.settled(r.claim.key)
+	}
+	return err
+}
+
+// forgo sees to it that a run which was refused is not in the journal either,
+// now that the engine has forgotten it.
+func (e *Engine) forgo(r *run) {
+	if err := e.journal(r.store.Dir()).mend(); err != nil {
+		e.o.Log.Error("the journal of runs could not be written anew", "dir", r.store.Dir(), "err", err)
+	}
 }
 
 // noteText notes what the answer has more by now, at most once a second. It is
@@ -119,8 +127,7 @@ func (e *Engine) journal(dir string) *journal {
 	defer e.mu.Unlock()
 	j := e.journals[dir]
 	if j == nil {
-		j = &journal{path: filepath.Join(dir, journalName)}
-		j.content = func() []byte { return e.journalContent(dir) }
+		j = &journal{disk: e.o.Disk, dir: dir, content: func() []byte { return e.journalContent(dir) }}
 		e.journals[dir] = j
 	}
 	return j
@@ -132,6 +139,9 @@ func (e *Engine) journalContent(dir string) []byte {
 	e.mu.Lock()
 	for _, c := range e.remembered(dir) {
 		out = append(out, endLine(c.key, c.outcome)...)
+	}
+	for _, p := range e.unsettled[dir] {
+		out = append(out, p.lines()...)
 	}
 	live := e.unended(dir)
 	e.mu.Unlock()
@@ -162,7 +172,7 @@ func (e *Engine) unended(dir string) []*run {
 	return all
 }
 
-// closeJournals writes every journal anew, with nothing but the outcomes.
+// closeJournals writes every journal anew, with what the next process needs.
 func (e *Engine) closeJournals() error {
 	e.mu.Lock()
 	var all []*journal

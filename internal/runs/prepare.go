@@ -31,9 +31,9 @@ func (r *run) prepare() (opened, error) {
 		return opened{}, fmt.Errorf("failed to write the session: %w", err)
 	}
 	if t.anew {
-		r.e.archive(r.store, t.retired)
+		r.e.archive(r.store, r.turn.Key, t.retired)
 	}
-	r.ref = Ref(r.store, t.entry)
+	r.ref = Ref(r.store, r.turn.Key, t.entry)
 	m := r.chooseModel(t.entry)
 	now := time.Now()
 	if _, err := r.e.o.Transcripts.Repair(r.ref); err != nil {
@@ -84,7 +84,7 @@ func (e *Engine) BeginAnew(ctx context.Context, kind Kind, key string) error {
 	defer release()
 	t, st, err := e.touch(ctx, arrival{kind: kind, key: key, fresh: true, now: time.Now()})
 	if err == nil && t.anew {
-		e.archive(st, t.retired)
+		e.archive(st, key, t.retired)
 	}
 	return err
 }

@@ -1,8 +1,6 @@
 package runs
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -11,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/parleyd/parley/internal/atomicfile"
@@ -22,14 +21,6 @@ import (
 // cutLook is how many messages of a transcript are searched for the message of
 // a run that a crash cut off.
 const cutLook = 1000
-
-// past is what the journals tell of one run of an earlier process.
-type past struct {
-	accepted record
-	text     string
-	textAt   int64
-	ended    *record
-}
 
 // Recover settles what an earlier process left: runs that were cut off become
 // killed and keep the text that was noted; messages whose turn had not come
@@ -53,102 +44,101 @@ func (e *Engine) Recover(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// recoverJournal settles the runs of one journal. Where one cannot be settled
-// the journal stays as it is, for the next time.
+// recoverJournal settles the runs of one journal. Those that cannot be settled
+// stay in it, for the next time.
 func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[string]int64) error {
-	if err := atomicfile.RemoveLeftovers(path, 0); err != nil { // nobody else writes journals
-		e.o.Log.Warn("leftovers of a journal could not be removed", "path", path, "err", err)
-	}
-	runs, err := readJournal(path)
+	dir := filepath.Dir(path)
+	runs, err := e.readJournal(dir)
 	if err != nil {
+		e.journal(dir).keepAsItIs(err)
 		return err
 	}
+	e.mu.Lock()
+	for _, p := range runs {
+		if p.ended == nil {
+			e.unsettled[dir] = append(e.unsettled[dir], p)
+		}
+	}
+	e.mu.Unlock()
 	var errs []error
-	var again []Turn
+	var again []*past
 	for _, p := range runs {
 		if p.ended != nil {
-			e.remember(p, filepath.Dir(path))
+			e.remember(p, dir)
 			continue
 		}
 		if p.textAt > 0 {
 			textAt[p.accepted.Key] = p.textAt
 		}
-		t, err := e.settlePast(ctx, p)
-		if err != nil {
+		resume, err := e.settlePast(ctx, dir, p)
+		switch {
+		case err != nil:
 			errs = append(errs, fmt.Errorf("settle run %s of session %s: %w", p.accepted.RunID, p.accepted.Key, err))
-		}
-		if t != nil {
-			again = append(again, *t)
+		case resume:
+			again = append(again, p)
+		default:
+			e.settled(p.key())
 		}
 	}
-	errs = append(errs, e.startAgain(again)) // accepted anew before the old lines go
-	if err := errors.Join(errs...); err != nil {
-		return err
+	errs = append(errs, e.startAgain(again))
+	return errors.Join(append(errs, e.journal(dir).rewrite())...)
+}
+
+// settled says that no journal needs to know a run of an earlier process any
+// more.
+func (e *Engine) settled(key claimKey) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for dir, runs := range e.unsettled {
+		e.unsettled[dir] = slices.DeleteFunc(runs, func(p *past) bool { return p.key() == key })
 	}
-	return e.journal(filepath.Dir(path)).rewrite()
 }
 
 // journalFiles are all journals, also of agents that have no store yet.
 func (e *Engine) journalFiles() ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(e.o.Config.StateDir, "agents", "*", "sessions", journalName))
-	if err != nil {
-		return nil, err
+	root := filepath.Join(e.o.Config.StateDir, "agents")
+	agents, err := os.ReadDir(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look for journals of runs: %w", err)
 	}
-	for _, st := range e.o.Stores.All() {
-		path := filepath.Join(st.Dir(), journalName)
-		if _, err := os.Stat(path); err == nil && !slices.Contains(files, path) {
+	var files []string
+	add := func(dir string) {
+		path := filepath.Join(dir, journalName)
+		_, err := os.Stat(path) // one that cannot be looked at may be there
+		if absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR); !absent && !slices.Contains(files, path) {
 			files = append(files, path)
 		}
+	}
+	for _, a := range agents {
+		add(filepath.Join(root, a.Name(), "sessions"))
+	}
+	for _, st := range e.o.Stores.All() {
+		add(st.Dir())
 	}
 	return files, nil
 }
 
-// readJournal reads what a journal tells of each run, in order of acceptance.
-// Lines that do not parse are torn ends of a crash: they tell nothing.
-func readJournal(path string) ([]*past, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+// readJournal reads the journal in a directory and removes what a crash left
+// beside it: nobody else writes journals.
+func (e *Engine) readJournal(dir string) ([]*past, error) {
+	root, err := e.o.Disk.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal of runs: %w", err)
 	}
-	runs := map[claimKey]*past{}
-	var order []*past
-	for line := range bytes.Lines(data) {
-		var rec record
-		if rawjson.Unmarshal(line, &rec) != nil {
-			continue
-		}
-		key := claimKey{rec.Kind, rec.RunID}
-		p := runs[key]
-		if p == nil {
-			p = &past{accepted: record{Kind: rec.Kind, RunID: rec.RunID}}
-			runs[key] = p
-			order = append(order, p)
-		}
-		switch rec.Op {
-		case "accepted":
-			if p.ended != nil && rec.At > p.ended.At {
-				*p = past{} // the key was forgotten and used again
-			}
-			p.accepted = rec
-		case "text":
-			if rec.From <= len(p.text) {
-				p.text, p.textAt = p.text[:rec.From]+rec.Add, rec.At
-			}
-		case "ended":
-			p.ended = &rec
-		}
+	defer root.Close()
+	if err := atomicfile.Sweep(root, journalName, 0); err != nil {
+		e.o.Log.Warn("leftovers of a journal could not be removed", "dir", dir, "err", err)
 	}
-	var out []*past
-	for _, p := range order {
-		if p.ended != nil || p.accepted.Key != "" {
-			out = append(out, p)
-		}
+	data, err := root.ReadFile(journalName)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the journal of runs: %w", err)
 	}
-	slices.SortStableFunc(out, func(a, b *past) int { return cmp.Compare(a.accepted.At, b.accepted.At) })
-	return out, nil
+	runs, damaged := parseJournal(data)
+	if len(damaged) > 0 {
+		e.o.Log.Error("the journal of runs has damaged lines, which are skipped",
+			"path", filepath.Join(dir, journalName), "count", len(damaged), "lines", damaged)
+	}
+	return runs, nil
 }
 
 // remember makes the key of an ended run known again, for what is left of its
@@ -171,12 +161,12 @@ func (e *Engine) remember(p *past, dir string) {
 	close(c.done)
 }
 
-// settlePast ends a run that a crash cut off. A turn is returned for a message
-// that is to be started again.
-func (e *Engine) settlePast(ctx context.Context, p *past) (*Turn, error) {
+// settlePast ends a run that a crash cut off, or reports that its message is to
+// be started again.
+func (e *Engine) settlePast(ctx context.Context, dir string, p *past) (resume bool, err error) {
 	st, err := e.o.Stores.Store(p.accepted.Key)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	t := p.turn()
 	r := newRun(e, t, st)
@@ -184,12 +174,12 @@ func (e *Engine) settlePast(ctx context.Context, p *past) (*Turn, error) {
 	r.lineID, r.acceptedAt = p.accepted.LineID, p.accepted.At
 	answer, begun, err := e.findPast(r)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	answered := answer.Len() > 0
 	switch {
 	case !begun && e.resumes():
-		return &t, nil
+		return true, nil
 	case !begun:
 		err = r.writeUnasked()
 	case answered:
@@ -198,12 +188,12 @@ func (e *Engine) settlePast(ctx context.Context, p *past) (*Turn, error) {
 		err = r.append(partialLine(p.text, t.RunID, "restart", r.spoken, time.UnixMilli(p.textAt)))
 	}
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	e.o.Log.Warn("run was cut off by a restart", "run", t.RunID, "session", t.Key, "begun", begun, "answered", answered)
 	ended := record{Op: "ended", At: nowMs(), Kind: t.Kind, RunID: t.RunID, Aborted: !answered}
-	e.remember(&past{ended: &ended}, st.Dir())
-	return nil, nil
+	e.remember(&past{ended: &ended}, dir)
+	return false, nil
 }
 
 // writeUnasked writes a message whose turn had not come as the message of a
@@ -263,7 +253,7 @@ func (e *Engine) findPast(r *run) (answer rawjson.Object, begun bool, err error)
 	if err != nil || entry.SessionID() == "" {
 		return answer, false, err
 	}
-	r.ref = Ref(r.store, entry)
+	r.ref = Ref(r.store, r.turn.Key, entry)
 	r.spoken = r.turn.Model
 	if r.spoken == (config.ModelRef{}) {
 		r.spoken = e.ModelOf(r.turn.Key, entry)
@@ -292,13 +282,13 @@ func (r *run) answeredBy(o rawjson.Object) bool {
 	return o.Text("role") == "assistant"
 }
 
-// startAgain starts turns that an earlier process had accepted.
-func (e *Engine) startAgain(turns []Turn) error {
+// startAgain starts what an earlier process had accepted.
+func (e *Engine) startAgain(runs []*past) error {
 	var errs []error
-	for _, t := range turns {
-		ticket, err := e.Start(t)
+	for _, p := range runs {
+		ticket, err := e.Start(p.turn())
 		if err != nil {
-			errs = append(errs, fmt.Errorf("start run %s again: %w", t.RunID, err))
+			errs = append(errs, fmt.Errorf("start run %s again: %w", p.accepted.RunID, err))
 			continue
 		}
 		ticket.Begin()

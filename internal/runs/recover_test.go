@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,6 +13,20 @@ import (
 
 func journalOf(state string) string {
 	return filepath.Join(state, "agents", "main", "sessions", journalName)
+}
+
+// readJournal is what the journal of a state directory tells.
+func readJournal(t *testing.T, state string) []*past {
+	t.Helper()
+	data, err := os.ReadFile(journalOf(state))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, damaged := parseJournal(data)
+	if len(damaged) > 0 {
+		t.Errorf("damaged lines %v", damaged)
+	}
+	return runs
 }
 
 // What Start has answered is not lost by a kill at that moment.
@@ -258,10 +271,7 @@ func TestJournalStaysSmall(t *testing.T) {
 		if err != nil || info.Size() > 2*journalSlack {
 			t.Errorf("journal: %v, %v", info, err)
 		}
-		runs, err := readJournal(journalOf(b.state))
-		if err != nil {
-			t.Fatal(err)
-		}
+		runs := readJournal(t, b.state)
 		if !slices.ContainsFunc(runs, func(p *past) bool { return p.accepted.RunID == "live" && p.accepted.Message == "[[hang]]" }) {
 			t.Error("the run that goes on is no longer in the journal")
 		}
@@ -275,9 +285,9 @@ func TestJournalIsWrittenAnewAfterAFailure(t *testing.T) {
 		synctest.Wait()
 		st, _ := b.stores.Store(testKey)
 		j := b.journal(st.Dir())
-		j.disk.Lock()
+		j.writing.Lock()
 		_ = j.file.Close() // the next write fails
-		j.disk.Unlock()
+		j.writing.Unlock()
 		if _, err := b.Start(Turn{Kind: Chat, Key: testKey, RunID: "r2", Message: "x"}); err == nil {
 			t.Error("a message was accepted that is not on disk")
 		}
@@ -285,10 +295,7 @@ func TestJournalIsWrittenAnewAfterAFailure(t *testing.T) {
 			t.Error("a message that was not accepted has taken its key")
 		}
 		b.send(testKey, "r3", "y")
-		runs, err := readJournal(journalOf(b.state))
-		if err != nil {
-			t.Fatal(err)
-		}
+		runs := readJournal(t, b.state)
 		var got []string
 		for _, p := range runs {
 			got = append(got, p.accepted.RunID)
@@ -298,36 +305,6 @@ func TestJournalIsWrittenAnewAfterAFailure(t *testing.T) {
 			t.Errorf("journal has %v", got)
 		}
 	})
-}
-
-func TestJournalCutAnywhere(t *testing.T) {
-	turn := Turn{Kind: Chat, Key: testKey, RunID: "r1", Message: "hello", Timeout: NoLimit, Thinking: "low", Fresh: true,
-		Media: []Media{{Path: "/p", MIME: "image/png"}}, Owner: Owner{Device: "d"}}
-	r := &run{turn: turn, lineID: "ab", acceptedAt: 5}
-	whole := string(r.acceptedLine()) + string(endLine(claimKey{Chat, "r1"}, Outcome{Error: "no"}))
-	path := filepath.Join(t.TempDir(), journalName)
-	for n := range len(whole) + 1 {
-		if err := os.WriteFile(path, []byte(whole[:n]), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		runs, err := readJournal(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		accepted := strings.Contains(whole[:n], "\n") || json.Valid([]byte(whole[:n])) && n > 0
-		if got := len(runs) == 1; got != accepted {
-			t.Fatalf("cut at %d: %d runs", n, len(runs))
-		}
-		if len(runs) == 1 {
-			got := runs[0].turn()
-			if got.Message != "hello" || got.Timeout >= 0 || got.Thinking != "low" || !got.Fresh || got.Owner.Device != "d" || got.Media[0].Path != "/p" {
-				t.Fatalf("cut at %d: %+v", n, got)
-			}
-			if ended := n >= len(whole)-1; (runs[0].ended != nil) != ended {
-				t.Fatalf("cut at %d: ended %v", n, runs[0].ended)
-			}
-		}
-	}
 }
 
 // A key that was used, forgotten and used again is the newer run.
@@ -343,27 +320,6 @@ func TestKillAfterAKeyIsUsedAgain(t *testing.T) {
 		after := newBench(t, b.crash(), "")
 		equal(t, "messages", after.messages(testKey), []string{"user  [[say x]]", "assistant stop x", "user  second"})
 	})
-}
-
-// A journal that was written anew may hold text that is noted once more.
-func TestTextNotedTwiceIsReadOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), journalName)
-	lines := `{"op":"accepted","t":1,"kind":"chat","run":"r","key":"agent:main:t"}
-{"op":"text","t":2,"kind":"chat","run":"r","add":"one two"}
-{"op":"text","t":3,"kind":"chat","run":"r","add":" two","from":3}
-{"op":"text","t":4,"kind":"chat","run":"r","add":" three","from":7}
-{"op":"text","t":5,"kind":"chat","run":"r","add":" lost before","from":70}
-`
-	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	runs, err := readJournal(path)
-	if err != nil || len(runs) != 1 {
-		t.Fatalf("%d runs, error %v", len(runs), err)
-	}
-	if got, want := runs[0].text, "one two three"; got != want {
-		t.Errorf("text = %q, want %q", got, want)
-	}
 }
 
 // A clean shutdown loses no more than a kill: messages whose turn had not come

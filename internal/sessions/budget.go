@@ -184,7 +184,7 @@ func (s *Store) views(v *Snapshot) views {
 // name reports whether an entry can have a file of this name as its
 // transcript.
 func (vs views) name(file string) bool {
-	return slices.ContainsFunc(vs, func(v *Snapshot) bool { return v.TranscriptUsed(file) })
+	return slices.ContainsFunc(vs, func(v *Snapshot) bool { return v.transcriptUsed(file) })
 }
 
 // evict removes sessions, the least recently updated first, until enough is
@@ -209,7 +209,7 @@ func (s *Store) evict(do effects, b *DiskBudget, files []dirFile, stays func(*re
 	v, err := do.view()
 	faults := []error{err}
 	for _, name := range names {
-		if err != nil || v.TranscriptUsed(name) {
+		if err != nil || v.transcriptUsed(name) {
 			continue // since then somebody wants it again
 		}
 		if err := do.remove(name); err != nil {

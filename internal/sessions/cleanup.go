@@ -18,7 +18,7 @@ type CleanupOptions struct {
 	Active string
 	// Absent reports whether the transcript of an entry, which has a sessionId,
 	// is not there: such entries go, in any mode. nil removes none for that.
-	Absent func(Entry) bool
+	Absent func(key string, e Entry) bool
 }
 
 // Report is what Cleanup did or, in a dry run, would do.
@@ -171,7 +171,7 @@ func (c *cleanup) absent() []*record {
 	}
 	var out []*record
 	c.base.order.Scan(func(r *record) bool {
-		if r.object && r.session != "" && !c.stays(r) && c.o.Absent(r.entry) {
+		if r.object && r.session != "" && !c.stays(r) && c.o.Absent(r.key, r.entry) {
 			out = append(out, r)
 		}
 		return true
@@ -185,7 +185,7 @@ func (c *cleanup) dropAbsent(tx *Tx, absent []*record) []Removed {
 	var out []Removed
 	for _, r := range absent {
 		now := tx.record(r.key)
-		if now != nil && string(now.text()) == string(r.text()) && !c.stays(now) && c.o.Absent(now.entry) {
+		if now != nil && string(now.text()) == string(r.text()) && !c.stays(now) && c.o.Absent(now.key, now.entry) {
 			tx.Delete(r.key)
 			out = append(out, removedFrom(now, PruneMissing))
 		}

@@ -24,8 +24,8 @@ func untidy(t *testing.T, maintenance string) (st *Store, wait func() []string) 
 }
 
 // absentIn reports of an entry whether the directory of st lacks its transcript.
-func absentIn(st *Store) func(Entry) bool {
-	return func(e Entry) bool {
+func absentIn(st *Store) func(string, Entry) bool {
+	return func(_ string, e Entry) bool {
 		_, err := os.Stat(filepath.Join(st.Dir(), e.SessionID()+".jsonl"))
 		return err != nil
 	}
@@ -148,14 +148,14 @@ func TestCleanupInModeWarn(t *testing.T) {
 func TestCleanupLooksAgain(t *testing.T) {
 	st, _ := maintained(t, `{}`, `{"agent:main:a":{"sessionId":"sa"},"agent:main:b":{"sessionId":"sb"},"agent:main:c":{"sessionId":"sc"}}`)
 	looks := 0
-	r, err := st.Cleanup(t.Context(), CleanupOptions{Absent: func(e Entry) bool {
+	r, err := st.Cleanup(t.Context(), CleanupOptions{Absent: func(key string, e Entry) bool {
 		if looks++; looks == 3 {
 			writeFile(t, filepath.Join(st.Dir(), "sa.jsonl"), "{}")
 			if err := set(t.Context(), st, "agent:main:b", entryOf(t, `{"sessionId":"sb","label":"x"}`)); err != nil {
 				t.Error(err)
 			}
 		}
-		return absentIn(st)(e)
+		return absentIn(st)(key, e)
 	}})
 	if got := actionsOf(r.Removed); err != nil || !slices.Equal(got, []string{"c prune-missing"}) {
 		t.Errorf("removed %v, %v", got, err)

@@ -330,30 +330,30 @@ func (v *Snapshot) LabelTaken(label, except string) bool {
 	return taken
 }
 
-// TranscriptUsed reports whether an entry's transcript can be the file with
+// transcriptUsed reports whether an entry's transcript can be the file with
 // this name in the directory of the store.
-func (v *Snapshot) TranscriptUsed(name string) bool {
+func (v *Snapshot) transcriptUsed(name string) bool {
 	for range v.Naming(name) {
 		return true
 	}
 	return false
 }
 
-// Naming yields the entries whose transcript can have this file name, in
-// whichever directory.
-func (v *Snapshot) Naming(name string) iter.Seq[Entry] {
+// Naming yields the stored keys and entries whose transcript can have this file
+// name, in whichever directory.
+func (v *Snapshot) Naming(name string) iter.Seq2[string, Entry] {
 	id, _ := strings.CutSuffix(name, ".jsonl")
-	return func(yield func(Entry) bool) {
+	return func(yield func(string, Entry) bool) {
 		more := true
 		v.bySession.Ascend(&slot{session: id}, func(s *slot) bool {
-			more = s.session != id || yield(v.at(s).entry)
+			more = s.session != id || yield(s.key, v.at(s).entry)
 			return more && s.session == id
 		})
 		if !more {
 			return
 		}
 		v.byFile.Ascend(&slot{file: name}, func(s *slot) bool {
-			return s.file == name && yield(v.at(s).entry)
+			return s.file == name && yield(s.key, v.at(s).entry)
 		})
 	}
 }

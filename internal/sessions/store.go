@@ -65,6 +65,15 @@ func (s *Store) Dir() string { return filepath.Dir(s.path) }
 // Agent is the agent that bare keys in the file belong to.
 func (s *Store) Agent() string { return s.agent }
 
+// AgentOf is the agent that a session of the store belongs to: that which its
+// key names, stored or canonical, else Agent. In a fixed store these are many.
+func (s *Store) AgentOf(key string) string {
+	if agent, _, ok := ParseKey(stored(key, s.agent)); ok {
+		return NormalizeAgentID(agent)
+	}
+	return s.agent
+}
+
 // View calls fn with the present content. A file that is missing, damaged or
 // unreadable reads as empty (unreadable: as it was before); so the only errors
 // are fn's. View never waits for an Update.

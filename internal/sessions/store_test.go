@@ -361,8 +361,17 @@ func TestRecentAndIndexes(t *testing.T) {
 		if v.LabelTaken("L", "a") || !v.LabelTaken("L", "b") || v.LabelTaken("l", "b") {
 			t.Error("LabelTaken")
 		}
-		if !v.TranscriptUsed("s1.jsonl") || !v.TranscriptUsed("f.jsonl") || v.TranscriptUsed("g.jsonl") {
-			t.Error("TranscriptUsed")
+		naming := func(name string) []string {
+			var keys []string
+			for key := range v.Naming(name) {
+				keys = append(keys, key)
+			}
+			return keys
+		}
+		for name, want := range map[string][]string{"s1.jsonl": {"a"}, "f.jsonl": {"b"}, "g.jsonl": nil} {
+			if got := naming(name); !slices.Equal(got, want) {
+				t.Errorf("Naming(%q) %v, want %v", name, got, want)
+			}
 		}
 		return nil
 	})

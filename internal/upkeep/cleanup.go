@@ -113,8 +113,8 @@ func (k Keeper) cleanStore(ctx context.Context, t target, p protocol.SessionsCle
 		o.Active = keys.Canonical(key)
 	}
 	if p.FixMissing {
-		o.Absent = func(e sessions.Entry) bool {
-			_, err := k.Transcripts.Locate(runs.Ref(t.store, e))
+		o.Absent = func(key string, e sessions.Entry) bool {
+			_, err := k.Transcripts.Locate(runs.Ref(t.store, key, e))
 			return errors.Is(err, transcript.ErrNotFound)
 		}
 	}

@@ -56,8 +56,8 @@ func (k Keeper) archiveUnless(kept func(path string) bool, st *sessions.Store, k
 	if e.SessionID() == "" {
 		return []string{}
 	}
-	paths, err := k.Transcripts.Archive(runs.Ref(st, e), reason, func(path string) bool {
-		return kept(path) || k.used(st, path)
+	paths, err := k.Transcripts.Archive(runs.Ref(st, key, e), reason, func(path string) bool {
+		return kept(path) || runs.InUse(k.Transcripts, st, path)
 	})
 	if err != nil {
 		k.Log.Warn("transcript not archived", "session", key, "reason", reason, "err", err)
@@ -66,16 +66,4 @@ func (k Keeper) archiveUnless(kept func(path string) bool, st *sessions.Store, k
 		paths = []string{}
 	}
 	return paths
-}
-
-// used reports whether the file at path is the transcript of an entry of the
-// store, or will be when it has none before it.
-func (k Keeper) used(st *sessions.Store, path string) (used bool) {
-	_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
-		for e := range v.Naming(filepath.Base(path)) {
-			used = used || k.Transcripts.Reaches(runs.Ref(st, e), path)
-		}
-		return nil
-	})
-	return used
 }
