@@ -162,17 +162,20 @@ func (s *squeeze) fail(reason string) {
 		s.w.own = append(s.w.own, made)
 		return made, &change{method: "sessions.create", params: params{"key": made.key}}
 	})
-	ofStore := s.refuse
+	patch := func() (*session, *change) { return x[0], s.w.patch(x[0].key) }
 	if s.namesOnly {
-		ofStore = s.attempt // the store's journal is open
+		// The store's journal is open, so its changes go on; what reset and delete
+		// do to transcripts cannot be done, which they only log.
+		s.attempt(reason, patch)
+	} else {
+		s.refuse(reason, patch)
+		s.refuse(reason, func() (*session, *change) {
+			return x[2], &change{method: "sessions.reset", params: params{"key": x[2].key}}
+		})
+		s.refuse(reason, func() (*session, *change) {
+			return x[3], &change{method: "sessions.delete", params: params{"key": x[3].key}}
+		})
 	}
-	ofStore(reason, func() (*session, *change) { return x[0], s.w.patch(x[0].key) })
-	ofStore(reason, func() (*session, *change) {
-		return x[2], &change{method: "sessions.reset", params: params{"key": x[2].key}}
-	})
-	ofStore(reason, func() (*session, *change) {
-		return x[3], &change{method: "sessions.delete", params: params{"key": x[3].key}}
-	})
 	if !s.storeOnly {
 		s.refuse(reason, func() (*session, *change) { return x[1], s.w.inject(x[1].key) })
 	}
