@@ -22,6 +22,14 @@ func TestBesideAnotherProgram(t *testing.T) {
 	p.check()
 }
 
+// TestBesideAnEditor is the same with a program that does not lock: what the
+// two changed in different sessions is not lost.
+func TestBesideAnEditor(t *testing.T) {
+	p := newPair(t, false)
+	p.play()
+	p.check()
+}
+
 // pair is a daemon with clients, and another program.
 type pair struct {
 	t      *testing.T

@@ -186,9 +186,7 @@ func untidy(state string, newest time.Time) []string {
 
 // isTemporary reports whether a file is one that is written aside before it
 // replaces another.
-func isTemporary(name string) bool {
-	return strings.HasSuffix(name, ".tmp") && !strings.Contains(name, ".jsonl.")
-}
+func isTemporary(name string) bool { return strings.HasSuffix(name, ".tmp") }
 
 // age makes the temporary files below a directory look old: they are then
 // nobody's, and the next start has to remove them. It returns how many there

@@ -77,6 +77,33 @@ func awaitFile(t *testing.T, path string) {
 	}
 }
 
+// TestStoreNotReadableAtStart is the same for a daemon that has not seen the
+// store before: reading goes on without it, as with any store that is not
+// there, but nothing may be written in its place.
+func TestStoreNotReadableAtStart(t *testing.T) {
+	d := newDaemon(t, plain)
+	aside := d.store() + ".aside"
+	mustCall(t, d.mustStart(t), "sessions.create", params{"key": "there"}, nil)
+	d.mustStop(t)
+	if err := errors.Join(os.Rename(d.store(), aside), os.Mkdir(d.store(), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.start(); err == nil { // not to start at all is right, too
+		c := d.mustDial(t)
+		err = call(t.Context(), c, "sessions.create", params{"key": "new"}, nil)
+		if e := refusal(err); e == nil || e.Code != "UNAVAILABLE" {
+			t.Errorf("sessions.create: %v, want UNAVAILABLE", err)
+		}
+		d.kill()
+	}
+	if err := errors.Join(os.Remove(d.store()), os.Rename(aside, d.store())); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := mustRows(t, d.mustStart(t), "")["there"]; !there {
+		t.Error("the session is gone")
+	}
+}
+
 // TestDirectoryNotWritable makes the directory of the sessions read-only while
 // the daemon runs.
 func TestDirectoryNotWritable(t *testing.T) {
