@@ -24,6 +24,9 @@ type cached struct {
 	info   fs.FileInfo
 	index  *index
 	titles *titles
+
+	// settled: the file is as our last append left it, so its name is durable.
+	settled bool
 }
 
 func newCache(maxFiles, maxLines int) *cache {
@@ -70,6 +73,20 @@ func (c *cache) titles(key string, info fs.FileInfo) *titles {
 
 func (c *cache) putIndex(key string, info fs.FileInfo, ix *index) {
 	c.put(key, info, func(e *cached) { e.index = ix })
+}
+
+// putWritten is putIndex for who has just made the file durable. What else is
+// known of the file goes: its time may not tell two quick changes apart.
+func (c *cache) putWritten(key string, info fs.FileInfo, ix *index) {
+	c.drop(key)
+	c.put(key, info, func(e *cached) { e.index, e.settled = ix, true })
+}
+
+func (c *cache) settled(key string, info fs.FileInfo) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entry(key, info)
+	return e != nil && e.settled
 }
 
 func (c *cache) putTitles(key string, info fs.FileInfo, t *titles) {

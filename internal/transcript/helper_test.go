@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -25,8 +26,13 @@ func newFixture(t testing.TB) *fixture {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f.Library = New(Options{StateDir: state, Home: filepath.Join(state, "home")})
+	f.reopen(nil)
 	return f
+}
+
+// reopen forgets all that the library knows; hook sees what it does from now.
+func (f *fixture) reopen(hook disk.Hook) {
+	f.Library = New(Options{StateDir: f.state, Home: filepath.Join(f.state, "home"), Disk: disk.New(hook)})
 }
 
 func (f *fixture) ref(id string) Ref { return Ref{Dir: f.dir, Agent: "main", SessionID: id} }

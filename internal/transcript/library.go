@@ -23,12 +23,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"sync"
 	"sync/atomic"
+
+	"github.com/parleyd/parley/internal/disk"
 )
 
 // ErrNotFound is returned where a transcript must exist and does not.
 var ErrNotFound = errors.New("no transcript")
+
+// ErrLocked is returned where a transcript must be rewritten and another
+// program writes to it.
+var ErrLocked = errors.New("the transcript is in use by another program")
 
 // ErrBadID is returned when a session id cannot name a file. Its text is a
 // client's text, hence the capital letter.
@@ -39,6 +45,7 @@ type Options struct {
 	StateDir string // the state directory; transcripts of agents lie below it
 	Home     string // the user's home directory, for the legacy place; may be empty
 	Log      *slog.Logger
+	Disk     *disk.FS // nil for the plain system
 }
 
 // Ref names the transcript of a session by what its entry says.
@@ -51,18 +58,16 @@ type Ref struct {
 
 // Library reads and writes transcripts. It is safe for concurrent use.
 type Library struct {
-	paths  paths
-	log    *slog.Logger
-	locks  locks
-	cache  *cache
-	read   atomic.Int64 // bytes read from transcripts since start
-	faults faults
-}
+	paths paths
+	log   *slog.Logger
+	disk  *disk.FS
+	locks locks
+	cache *cache
+	read  atomic.Int64 // bytes read from transcripts since start
 
-// faults are places where tests make the disk fail.
-type faults struct {
-	write func(f *os.File, b []byte) (int, error)
-	step  func(name string) error
+	// suspects are the keys of files that a failed append could not be cut off:
+	// their last bytes may be in memory but not on the disk.
+	suspects sync.Map
 }
 
 // New makes a Library. It touches no file.
@@ -74,11 +79,8 @@ func New(o Options) *Library {
 	return &Library{
 		paths: paths{stateDir: o.StateDir, home: o.Home},
 		log:   log,
+		disk:  o.Disk,
 		cache: newCache(5000, 2_000_000),
-		faults: faults{
-			write: func(f *os.File, b []byte) (int, error) { return f.Write(b) },
-			step:  func(string) error { return nil },
-		},
 	}
 }
 

@@ -185,16 +185,6 @@ func (p place) key() string {
 // sibling is the file beside p whose name has suffix added.
 func (p place) sibling(suffix string) place { return place{base: p.base, name: p.name + suffix} }
 
-// open opens an existing file through its base.
-func (p place) open(flag int) (*os.File, error) {
-	root, err := os.OpenRoot(p.base)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return root.OpenFile(p.name, flag, 0)
-}
-
 // resolve finds the regular file that path leads to, links followed. It is
 // not found when it does not exist or lies in none of bases.
 func resolve(path string, bases []*base) (place, bool, error) {

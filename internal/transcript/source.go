@@ -6,12 +6,17 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync/atomic"
+	"syscall"
+
+	"github.com/parleyd/parley/internal/disk"
 )
 
 // source is a transcript open for reading.
 type source struct {
-	f     *os.File
+	disk  *disk.FS
+	f     *disk.File
 	info  fs.FileInfo
 	place place
 	key   string
@@ -28,25 +33,42 @@ func (l *Library) open(r Ref) (*source, error) {
 }
 
 func (l *Library) openAt(p place) (*source, error) {
-	s := &source{place: p, key: p.key(), read: &l.read}
+	s := &source{disk: l.disk, place: p, key: p.key(), read: &l.read}
 	return s, s.reopen()
 }
 
 // reopen opens the file at the source's place again: it may be another one by
 // now.
 func (s *source) reopen() error {
-	f, err := s.place.open(os.O_RDONLY)
+	root, err := s.disk.OpenRoot(s.place.base)
 	if err != nil {
 		return fmt.Errorf("open transcript: %w", err)
 	}
-	info, err := f.Stat()
+	defer root.Close()
+	f, info, err := openRegular(root, s.place.name, os.O_RDONLY)
 	if err != nil {
-		f.Close()
 		return fmt.Errorf("open transcript: %w", err)
 	}
 	s.close()
 	s.f, s.info = f, info
 	return nil
+}
+
+// openRegular opens a file that is one: a pipe in its place must not block
+// who opens it, nor swallow what is written.
+func openRegular(root *disk.Root, name string, flag int) (*disk.File, fs.FileInfo, error) {
+	f, err := root.OpenFile(name, flag|syscall.O_NONBLOCK)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: filepath.Join(root.Dir(), name), Err: errors.New("is no regular file")}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
 }
 
 func (s *source) close() {

@@ -24,10 +24,9 @@ func (w *writer) reshape() error {
 	if err := u.number(newLines(w.f, w.ix.size)); err != nil {
 		return err
 	}
-	err := w.l.replace(w.root, w.place.name, backup, func(out io.Writer) error {
+	err := w.l.replace(w.root, w.place, backup, func(out io.Writer) error {
 		return u.write(newLines(w.f, w.ix.size), out)
 	})
-	w.l.cache.drop(w.key)
 	if err != nil {
 		return fmt.Errorf("upgrade transcript: %w", err)
 	}
