@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -115,6 +117,35 @@ func sound(t testing.TB, path string) {
 	for _, fault := range faults {
 		t.Errorf("%s: %s", filepath.Base(path), fault)
 	}
+}
+
+// plainIndex is what an index says, without how it says it.
+type plainIndex struct {
+	size                        int64
+	ended                       bool
+	filled, parsed, bad, listed int
+	head                        header
+	lines                       []span
+	leaf                        int32
+	leafID                      string
+	keys                        int
+	tally                       tally
+	lastRun                     snapshot
+}
+
+var plainly = cmp.AllowUnexported(plainIndex{}, header{}, span{}, tally{}, snapshot{})
+
+func (ix *index) plain() plainIndex {
+	p := plainIndex{
+		size: ix.size, ended: ix.ended, filled: ix.filled, parsed: ix.parsed, bad: ix.bad, listed: ix.listed(),
+		head: ix.head, leaf: ix.leaf(), leafID: ix.leafID, keys: ix.keys.n, tally: ix.tally, lastRun: ix.lastRun,
+	}
+	for i := range ix.lines.n {
+		s := ix.lines.at(i)
+		s.parent = ix.lines.parent(i)
+		p.lines = append(p.lines, s)
+	}
+	return p
 }
 
 func messageLine(role, text string) Line {

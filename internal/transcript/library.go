@@ -70,6 +70,10 @@ type Library struct {
 	suspects sync.Map
 }
 
+// maxIndexBytes bounds what the indexes of all files take: room for some six
+// million messages.
+const maxIndexBytes = 64 << 20
+
 // New makes a Library. It touches no file.
 func New(o Options) *Library {
 	log := o.Log
@@ -80,7 +84,7 @@ func New(o Options) *Library {
 		paths: paths{stateDir: o.StateDir, home: o.Home},
 		log:   log,
 		disk:  o.Disk,
-		cache: newCache(5000, 2_000_000),
+		cache: newCache(5000, maxIndexBytes),
 	}
 }
 

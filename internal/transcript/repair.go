@@ -58,7 +58,7 @@ func (l *Library) repair(s *source) (dropped int, err error) {
 	err = l.replace(root, s.place, s.place.name+repairName(), func(w io.Writer) error {
 		return copyLines(newLines(s, s.info.Size()), w, func(_ int, line rawLine) bool {
 			_, parsed := parse(line.text)
-			return parsed
+			return parsed && !line.long
 		})
 	})
 	if err != nil {

@@ -109,7 +109,7 @@ func copyFile(root *disk.Root, from, to string) error {
 func copyLines(in *lines, w io.Writer, want func(n int, line rawLine) bool) error {
 	for n := 0; ; n++ {
 		line, ok, err := in.line()
-		for ok && blank(line.text) {
+		for ok && !line.long && blank(line.text) {
 			line, ok, err = in.line()
 		}
 		if err != nil || !ok {
@@ -117,6 +117,9 @@ func copyLines(in *lines, w io.Writer, want func(n int, line rawLine) bool) erro
 		}
 		if !want(n, line) {
 			continue
+		}
+		if line.long {
+			return errLong
 		}
 		if _, err := w.Write(append(line.text[:len(line.text):len(line.text)], '\n')); err != nil {
 			return err

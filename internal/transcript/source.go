@@ -84,6 +84,51 @@ func (s *source) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// readSpan is the text of a line.
+func readSpan(r io.ReaderAt, s span) ([]byte, error) {
+	b := make([]byte, s.n)
+	n, err := r.ReadAt(b, s.off)
+	if errors.Is(err, io.EOF) {
+		err = nil // the file became shorter
+	}
+	return readable(b[:n]), err
+}
+
+const (
+	// Lines that lie together are read at once, up to so many bytes, others
+	// between them included if they are few.
+	maxGroup = 1 << 20
+	maxGap   = 4 << 10
+)
+
+// eachSpan reads lines, which are in file order, and hands on their texts.
+// Every text may be kept.
+func eachSpan(r io.ReaderAt, spans []span, f func(s span, text []byte) error) error {
+	for len(spans) > 0 {
+		first, n := spans[0], 1
+		end := first.off + first.n
+		for n < len(spans) && spans[n].off-end <= maxGap && spans[n].off+spans[n].n-first.off <= maxGroup {
+			end = spans[n].off + spans[n].n
+			n++
+		}
+		group := make([]byte, end-first.off)
+		got, err := r.ReadAt(group, first.off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		group = group[:got] // shorter, if the file has become so
+		for _, s := range spans[:n] {
+			from := min(s.off-first.off, int64(got))
+			to := min(from+s.n, int64(got))
+			if err := f(s, readable(group[from:to:to])); err != nil {
+				return err
+			}
+		}
+		spans = spans[n:]
+	}
+	return nil
+}
+
 // section is the bytes [off, off+n) of the file.
 func (s *source) section(off, n int64) ([]byte, error) {
 	b := make([]byte, n)

@@ -214,7 +214,7 @@ func (w *writer) start() ([]byte, *index) {
 	var text []byte
 	if next.size == 0 {
 		head := headerLine(w.ref.SessionID, w.cwd, time.Now())
-		next.add(head, 0, len(head), nil)
+		next.add(head, 0, len(head))
 		text = append(head, '\n')
 	} else if _, suspect := w.l.suspects.Load(w.key); suspect || !next.ended {
 		// After a failed sync the last newline may be in memory only.
