@@ -1,17 +1,13 @@
 package rawjson
 
 import (
-	"bytes"
-	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ErrNotObject is returned by Parse for JSON that is not an object.
+// ErrNotObject is returned for JSON that is not an object.
 var ErrNotObject = errors.New("not a JSON object")
 
 // Member is one name and value of an Object.
@@ -31,67 +27,72 @@ type Object struct {
 func NewObject(members ...Member) Object { return Object{members: members} }
 
 // Parse splits a JSON object into its members. Values are compact and
-// otherwise as written; they do not share memory with data. A repeated name
-// keeps its first place and takes its last value.
+// otherwise as written; they do not share memory with data, but with each
+// other. A repeated name keeps its first place and takes its last value.
 func Parse(data []byte) (Object, error) {
-	var c bytes.Buffer
-	c.Grow(len(data))
-	if err := stdjson.Compact(&c, data); err != nil {
+	// Most objects fit into these, which need no garbage collection.
+	var (
+		roomForNames   [512]byte
+		roomForMembers [32]Member
+		roomForEnds    [32]int
+	)
+	names, members, ends := roomForNames[:0], roomForMembers[:0], roomForEnds[:0]
+	_, err := CompactObject(make([]byte, 0, len(data)), data, func(name []byte, value Value) error {
+		names = append(names, name...)
+		ends = append(ends, len(names))
+		members = append(members, Member{Value: value})
+		return nil
+	})
+	if err != nil || len(members) == 0 {
 		return Object{}, err
 	}
-	return parseCompact(c.Bytes())
+	all, from := string(names), 0
+	for i, end := range ends {
+		members[i].Name = all[from:end]
+		from = end
+	}
+	return Object{slices.Clone(joinRepeats(members))}, nil
 }
 
-// parseCompact splits compact, valid JSON; the values share its memory.
-func parseCompact(data []byte) (Object, error) {
-	if Kind(data) != '{' {
-		return Object{}, ErrNotObject
+// joinRepeats gives the first member of each name the value of the last, and
+// drops the others.
+func joinRepeats(members []Member) []Member {
+	if len(members) > 64 {
+		return joinRepeatsOfMany(members)
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(data), reading)
-	if _, err := dec.ReadToken(); err != nil {
-		return Object{}, err
-	}
-	var c collector
-	for dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return Object{}, err
+	// A name whose bit nobody has set is new, which spares most searches.
+	var seen [4]uint64
+	kept := members[:0]
+	for _, m := range members {
+		h := byte(len(m.Name))
+		if h > 0 {
+			h = h*31 ^ m.Name[0]*7 ^ m.Name[len(m.Name)/2]*3 ^ m.Name[len(m.Name)-1]
 		}
-		key := name.String()
-		end := dec.InputOffset()
-		if err := dec.SkipValue(); err != nil {
-			return Object{}, err
-		}
-		// One colon stands between the name and the value of compact JSON.
-		c.add(key, Value(data[end+1:dec.InputOffset():dec.InputOffset()]))
-	}
-	return c.o, nil
-}
-
-// collector gathers members as they are read. Of a large object it knows the
-// places of all names, so that it is not searched once for each member.
-type collector struct {
-	o      Object
-	places map[string]int
-}
-
-func (c *collector) add(name string, value Value) {
-	if c.places == nil {
-		c.o.Set(name, value)
-		if len(c.o.members) == 64 {
-			c.places = make(map[string]int, 128)
-			for i, m := range c.o.members {
-				c.places[m.Name] = i
+		word, bit := &seen[h>>6], uint64(1)<<(h&63)
+		if *word&bit != 0 {
+			if i := (Object{kept}).index(m.Name); i >= 0 {
+				kept[i].Value = m.Value
+				continue
 			}
 		}
-		return
+		*word |= bit
+		kept = append(kept, m)
 	}
-	if i, ok := c.places[name]; ok {
-		c.o.members[i].Value = value
-		return
+	return kept
+}
+
+func joinRepeatsOfMany(members []Member) []Member {
+	places := make(map[string]int, len(members))
+	kept := members[:0]
+	for _, m := range members {
+		if i, ok := places[m.Name]; ok {
+			kept[i].Value = m.Value
+			continue
+		}
+		places[m.Name] = len(kept)
+		kept = append(kept, m)
 	}
-	c.places[name] = len(c.o.members)
-	c.o.members = append(c.o.members, Member{name, value})
+	return kept
 }
 
 func (o Object) index(name string) int {
@@ -182,15 +183,4 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	}
 	*o = p
 	return nil
-}
-
-// AppendString appends s as a JSON string with no escapes beyond those that
-// JSON demands.
-func AppendString(dst []byte, s string) []byte {
-	out, err := jsontext.AppendQuote(dst, s)
-	if err != nil {
-		// AppendQuote reports invalid UTF-8 after having replaced it by U+FFFD.
-		return out
-	}
-	return out
 }

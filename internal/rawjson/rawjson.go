@@ -12,7 +12,6 @@
 package rawjson
 
 import (
-	"bytes"
 	stdjson "encoding/json"
 	"fmt"
 	"math"
@@ -61,35 +60,33 @@ func Unmarshal(data []byte, v any) error {
 	return json.Unmarshal(data, v, reading)
 }
 
-// Valid reports whether data is exactly one JSON value.
-func Valid(data []byte) bool { return stdjson.Valid(data) }
-
 // Kind is the kind of a JSON value: one of '{', '[', '"', 't', 'f', 'n', '0'
-// (any number), or 0 when v is empty. It looks at the first byte only.
+// (any number), or 0 when v is empty. It looks at the first byte only,
+// behind white space.
 func Kind(v Value) byte {
-	v = bytes.TrimLeft(v, " \t\r\n")
-	if len(v) == 0 {
-		return 0
+	for _, c := range v {
+		switch {
+		case isSpace(c):
+		case c == '-' || '0' <= c && c <= '9':
+			return '0'
+		default:
+			return c
+		}
 	}
-	if c := v[0]; c != '-' && (c < '0' || c > '9') {
-		return c
-	}
-	return '0'
+	return 0
 }
 
 // Null reports whether v is absent or null.
 func Null(v Value) bool { k := Kind(v); return k == 0 || k == 'n' }
 
-// Text is the string that v holds, if it is a string.
+// Text is the string that v holds, if it is a string. Half a surrogate pair and
+// invalid UTF-8 become U+FFFD.
 func Text(v Value) (string, bool) {
-	if Kind(v) != '"' {
+	v = trimSpace(v)
+	if len(v) == 0 || v[0] != '"' || stringEnd(v, 1) != len(v) {
 		return "", false
 	}
-	var s string
-	if err := Unmarshal(v, &s); err != nil {
-		return "", false
-	}
-	return s, true
+	return string(unquote(v)), true
 }
 
 // Number is the finite number that v holds, if it is one.
@@ -97,7 +94,7 @@ func Number(v Value) (float64, bool) {
 	if Kind(v) != '0' {
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(string(bytes.TrimSpace(v)), 64)
+	f, err := strconv.ParseFloat(string(trimSpace(v)), 64)
 	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
 		return 0, false
 	}
@@ -131,25 +128,34 @@ func Truthy(v Value) bool {
 	return true
 }
 
-// Array splits a JSON array into its elements, if v is an array.
+// Array splits a JSON array into its elements, if v is an array. They are as
+// written and share v's memory.
 func Array(v Value) ([]Value, bool) {
-	if Kind(v) != '[' {
+	s := scanner{data: v}
+	i := s.skip(0)
+	if s.at(i) != '[' {
 		return nil, false
 	}
 	out := []Value{}
-	if err := Unmarshal(v, &out); err != nil {
-		return nil, false
+	if i = s.enter(i, '['); s.at(i) == ']' {
+		return out, s.end(i+1) >= 0
 	}
-	return out, true
-}
-
-// Compact is v without insignificant white space; strings and numbers keep
-// their spelling.
-func Compact(v Value) (Value, error) {
-	var b bytes.Buffer
-	b.Grow(len(v))
-	if err := stdjson.Compact(&b, v); err != nil {
-		return nil, err
+	for {
+		value, next := s.element(i)
+		if next < 0 {
+			return nil, false
+		}
+		out = append(out, value)
+		switch i = s.skip(next); s.at(i) {
+		case ',':
+			i++
+		case ']':
+			if s.end(i+1) < 0 {
+				return nil, false
+			}
+			return out, true
+		default:
+			return nil, false
+		}
 	}
-	return b.Bytes(), nil
 }
