@@ -151,6 +151,17 @@ func BenchmarkCompactObject(b *testing.B) {
 	}, nil)
 }
 
+func BenchmarkAppendIndent(b *testing.B) {
+	var ours []byte
+	var std bytes.Buffer
+	bench(b, true, func(data []byte) { ours = AppendIndent(ours[:0], data, 1) }, func(data []byte) {
+		std.Reset()
+		if err := json.Indent(&std, data, "  ", "  "); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
 func BenchmarkParse(b *testing.B) {
 	bench(b, false, func(data []byte) {
 		if _, err := Parse(data); err != nil {

@@ -85,3 +85,19 @@ func compareMembers(t *testing.T, data []byte) {
 		t.Fatalf("CompactObject(%q) = %q", data, compact)
 	}
 }
+
+func FuzzAppendIndent(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		v, err := Compact(data)
+		if err != nil {
+			AppendIndent(nil, data, 1) // must not panic, whatever it makes
+			return
+		}
+		for depth := range 3 {
+			if got, want := string(AppendIndent(nil, v, depth)), indentByStd(t, v, depth); got != want {
+				t.Fatalf("AppendIndent(%q, %d) = %q, want %q", v, depth, got, want)
+			}
+		}
+	})
+}

@@ -103,6 +103,7 @@ func TestAppendCompact(t *testing.T) {
 
 func TestCommonCallsAllocateLittle(t *testing.T) {
 	data, dst := []byte(entry(1)), make([]byte, 0, 4096)
+	compact, _ := Compact(data)
 	for name, c := range map[string]struct {
 		most float64
 		f    func()
@@ -110,6 +111,7 @@ func TestCommonCallsAllocateLittle(t *testing.T) {
 		"Valid":         {0, func() { Valid(data) }},
 		"Walk":          {0, func() { _ = Walk(data, func([]byte, Value) error { return nil }) }},
 		"AppendCompact": {0, func() { _, _ = AppendCompact(dst, data) }},
+		"AppendIndent":  {0, func() { AppendIndent(dst, compact, 1) }},
 		"Parse":         {3, func() { _, _ = Parse(data) }}, // values, names, members
 	} {
 		if got := testing.AllocsPerRun(10, c.f); got > c.most {
