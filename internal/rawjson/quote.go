@@ -23,6 +23,9 @@ func AppendString(dst []byte, s string) []byte {
 // needs no decoding.
 func unquote(quoted []byte) []byte {
 	text := quoted[1 : len(quoted)-1]
+	if len(text) <= 64 && plain(text) {
+		return text[:len(text):len(text)]
+	}
 	valid := utf8.Valid(text)
 	if valid && bytes.IndexByte(text, '\\') < 0 {
 		return text[:len(text):len(text)]

@@ -3,6 +3,7 @@ package rawjson
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // each times a byte is a word of eight such bytes.
@@ -16,6 +17,23 @@ const each = 0x0101010101010101
 // before, which are those of other letters than ASCII, are taken out.
 func breaks(w uint64) uint64 {
 	return ((w ^ each*'"' - each) | (w ^ each*'\\' - each) | (w - each*' ')) &^ w & (each * 0x80)
+}
+
+// plain reports whether text is ASCII without a backslash, as nearly all names
+// are. For long texts utf8.Valid and bytes.IndexByte are faster.
+func plain(text []byte) bool {
+	for ; len(text) >= 8; text = text[8:] {
+		w := binary.LittleEndian.Uint64(text)
+		if ((w^each*'\\'-each)|w)&(each*0x80) != 0 {
+			return false
+		}
+	}
+	for _, c := range text {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // runEnd is the place of the first quote, backslash or control character at or

@@ -100,8 +100,7 @@ func (s *scanner) element(i int) (Value, int) {
 		}
 		return Value(s.data[i:end:end]), end
 	}
-	s.flush(i)
-	from := len(s.dst)
+	from := len(s.dst) + i - s.copied // where it comes to stand
 	if i = s.value(i); i < 0 {
 		return nil, i
 	}
