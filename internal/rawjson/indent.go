@@ -14,7 +14,7 @@ const margin = "\n                                                              
 // The result of deep nesting is large: its size grows with the square of the
 // depth.
 func AppendIndent(dst []byte, v Value, depth int) []byte {
-	dst = slices.Grow(dst, len(v)+len(v)/4)
+	dst = slices.Grow(dst, len(v)+len(v)/3)
 	from := 0 // v[:from] is appended
 	for i := 0; i < len(v); i++ {
 		switch v[i] {
