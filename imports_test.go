@@ -50,9 +50,10 @@ var allowed = map[string][]string{
 	"schemas":           {},
 
 	// Tests and tools: no package that ships may import these.
-	"internal/gatewaytest": {"internal/protocol"},
-	"internal/nodeplay":    {"internal/gatewaytest"},
-	"internal/testcount":   {},
+	"internal/gatewaytest":   {"internal/protocol"},
+	"internal/nodeplay":      {"internal/gatewaytest"},
+	"internal/testcount":     {},
+	"internal/disk/disktest": {"internal/disk"},
 }
 
 // testOnly are packages from elsewhere that only tests may use.
@@ -96,7 +97,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/testcount"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/testcount", "internal/disk/disktest"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.
