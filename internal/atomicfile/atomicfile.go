@@ -23,7 +23,9 @@ import (
 )
 
 // Write replaces the file at path with data, mode 0600. On an error the file
-// is as it was and nothing is left behind.
+// is as it was and nothing is left behind; but when only the last step failed,
+// the sync of the directory, others see the new content and a power cut may
+// bring back the old.
 func Write(path string, data []byte) error {
 	var system *disk.FS
 	root, err := system.OpenRoot(filepath.Dir(path))

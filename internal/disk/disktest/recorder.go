@@ -54,6 +54,9 @@ func Record(t testing.TB, dir string) *Recorder {
 // FS is what the work has to use.
 func (r *Recorder) FS() *disk.FS { return r.fs }
 
+// Dir is the directory that is recorded.
+func (r *Recorder) Dir() string { return r.dir }
+
 // Mark lets the work say something at this point, such as that from here on a
 // change is acknowledged, or that one is about to be made. States after a later
 // power cut are checked with it.
