@@ -128,24 +128,34 @@ func SyncDir(dir string) error {
 // RemoveLeftovers removes temporary files of path that a crash left and that
 // are older than age. Younger ones may belong to a writer that is still alive.
 func RemoveLeftovers(path string, age time.Duration) error {
-	dir, base := filepath.Split(path)
-	names, err := os.ReadDir(filepath.Clean(dir))
+	var system *disk.FS
+	root, err := system.OpenRoot(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("look for leftovers of %s: %w", path, err)
 	}
+	defer root.Close()
+	return Sweep(root, filepath.Base(path), age)
+}
+
+// Sweep is RemoveLeftovers of a file in an open directory.
+func Sweep(root *disk.Root, name string, age time.Duration) error {
+	names, err := root.ReadDir(".")
+	if err != nil {
+		return fmt.Errorf("look for leftovers of %s: %w", filepath.Join(root.Dir(), name), err)
+	}
 	var faults []error
 	for _, n := range names {
-		if !strings.HasPrefix(n.Name(), base+".") || !strings.HasSuffix(n.Name(), ".tmp") || !n.Type().IsRegular() {
+		if !strings.HasPrefix(n.Name(), name+".") || !strings.HasSuffix(n.Name(), ".tmp") || !n.Type().IsRegular() {
 			continue
 		}
 		info, err := n.Info()
 		if err != nil || time.Since(info.ModTime()) < age {
 			continue
 		}
-		if err := os.Remove(filepath.Join(dir, n.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := root.Remove(n.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			faults = append(faults, err)
 		}
 	}
