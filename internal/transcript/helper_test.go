@@ -24,17 +24,36 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{state: state, dir: filepath.Join(state, "agents", "main", "sessions")}
+	f := openFixture(state, nil)
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f.reopen(nil)
 	return f
 }
 
+// openFixture is a library over a state directory that may hold something.
+func openFixture(state string, fs *disk.FS) *fixture {
+	return &fixture{
+		Library: New(Options{StateDir: state, Home: filepath.Join(state, "home"), Disk: fs}),
+		state:   state, dir: filepath.Join(state, "agents", "main", "sessions"),
+	}
+}
+
 // reopen forgets all that the library knows; hook sees what it does from now.
-func (f *fixture) reopen(hook disk.Hook) {
-	f.Library = New(Options{StateDir: f.state, Home: filepath.Join(f.state, "home"), Disk: disk.New(hook)})
+func (f *fixture) reopen(hook disk.Hook) { f.Library = openFixture(f.state, disk.New(hook)).Library }
+
+// texts are the contents of all messages.
+func (f *fixture) texts(t testing.TB, r Ref) []string {
+	t.Helper()
+	out := []string{}
+	for _, raw := range f.messages(t, r, 0) {
+		m, err := rawjson.Parse([]byte(raw))
+		if err != nil {
+			t.Fatalf("message %s: %v", raw, err)
+		}
+		out = append(out, m.Text("content"))
+	}
+	return out
 }
 
 func (f *fixture) ref(id string) Ref { return Ref{Dir: f.dir, Agent: "main", SessionID: id} }

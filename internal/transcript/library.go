@@ -65,8 +65,8 @@ type Library struct {
 	cache *cache
 	read  atomic.Int64 // bytes read from transcripts since start
 
-	// suspects are the keys of files that a failed append could not be cut off:
-	// their last bytes may be in memory but not on the disk.
+	// suspects are the keys of files of which content or name may be in memory
+	// only and not on the disk, since a sync has failed: no later sync helps.
 	suspects sync.Map
 }
 

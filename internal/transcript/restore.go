@@ -134,13 +134,21 @@ func (l *Library) restore(r Ref, archive string) (place, error) {
 	return to, moveBack(root, from, to.name)
 }
 
-// moveBack renames a file, never over another one, durably: first it has both
-// names, and is found under the new one by who tries again.
+// moveBack renames a file, never over another one, durably: it has both names
+// until the new one is durable.
 func moveBack(root *disk.Root, from, to string) error {
 	switch err := root.Link(from, to); {
 	case errors.Is(err, fs.ErrExist):
 		if !sameFile(root, from, to) {
 			return ErrExists
+		}
+		// An earlier try made the link and may have failed to make it durable: no
+		// later sync would do, so it is made again.
+		if err := root.Remove(to); err != nil {
+			return err
+		}
+		if err := root.Link(from, to); err != nil {
+			return err
 		}
 	case err != nil:
 		// A file system without links; no other writer of ours makes the file now.

@@ -46,24 +46,28 @@ func transcriptLock(key string) lockfile.Lock {
 // the caller has. With backup the old file keeps existing under that name. A
 // crash leaves the old file or the new one in place, never none.
 func (l *Library) replace(root *disk.Root, p place, backup string, content func(io.Writer) error) error {
+	key := p.key()
 	// Also after a failure: then the new name may not be durable.
-	defer l.cache.drop(p.key())
+	defer l.cache.drop(key)
 	t, err := atomicfile.Create(root, p.name, content)
 	if err != nil {
 		return err
 	}
-	if backup == "" {
-		return t.Commit()
+	if backup != "" {
+		if err := keep(root, p.name, backup); err != nil {
+			return errors.Join(fmt.Errorf("keep the old transcript as %s: %w", backup, err), t.Discard())
+		}
 	}
-	if err := keep(root, p.name, backup); err != nil {
-		return errors.Join(fmt.Errorf("keep the old transcript as %s: %w", backup, err), t.Discard())
-	}
-	err = t.Commit()
-	if err == nil {
+	if err = t.Commit(); err == nil {
+		l.suspects.Delete(key)
 		return nil
 	}
 	if now, look := root.Lstat(p.name); look == nil && os.SameFile(now, t.Info) {
+		l.suspects.Store(key, true)
 		return err // the new file is in place: the old one is needed
+	}
+	if backup == "" {
+		return err
 	}
 	return errors.Join(err, root.Remove(backup))
 }

@@ -3,6 +3,7 @@ package transcript
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,10 +33,11 @@ type writer struct {
 }
 
 // openWriter opens or makes the transcript of r and brings it into the shape
-// that a writer needs: a header of the current version before the lines.
+// that a writer needs: a header of the current version before the lines, and
+// nothing that may be on the disk or not.
 func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
 	w, err := l.openAsIs(r, cwd)
-	if err != nil || w.ix.current() {
+	if err != nil || w.ready() {
 		return w, err
 	}
 	// The lock of other programs comes before ours, lest readers wait for them.
@@ -45,10 +47,15 @@ func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
 		return nil, err
 	}
 	defer release()
-	if w, err = l.openAsIs(r, cwd); err != nil || w.ix.current() {
+	if w, err = l.openAsIs(r, cwd); err != nil || w.ready() {
 		return w, err
 	}
-	if err = w.reshape(); err == nil {
+	if w.ix.current() {
+		err = w.renew()
+	} else {
+		err = w.reshape()
+	}
+	if err == nil {
 		err = w.reopen()
 	}
 	if err != nil {
@@ -58,9 +65,27 @@ func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
 	return w, nil
 }
 
-// current reports whether lines can be appended to the file as it is.
+// ready reports whether lines can be appended to the file as it is.
+func (w *writer) ready() bool {
+	_, suspect := w.l.suspects.Load(w.key)
+	return w.made || w.ix.current() && !suspect
+}
+
+// current reports whether the file is of the form that is written.
 func (ix *index) current() bool {
 	return ix.size == 0 || ix.head.ok && ix.head.version >= formatVersion
+}
+
+// renew writes all of a file anew, and so its name.
+func (w *writer) renew() error {
+	err := w.l.replace(w.root, w.place, "", func(out io.Writer) error {
+		_, err := io.Copy(out, io.NewSectionReader(w.f, 0, w.ix.size))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renew after a failed sync: %w", err)
+	}
+	return nil
 }
 
 // openAsIs opens or makes the transcript of r.
@@ -129,13 +154,15 @@ func (w *writer) write(text []byte, next *index) error {
 	}
 	if err == nil && !w.settled {
 		// The file is new, or nobody knows whether its maker lived to do this.
-		err = w.root.SyncDir(filepath.Dir(w.place.name))
+		err = w.syncName()
 	}
 	if err != nil {
 		w.l.cache.drop(w.key)
 		return errors.Join(err, w.takeBack(int64(n)))
 	}
-	w.l.suspects.Delete(w.key)
+	if w.made {
+		w.l.suspects.Delete(w.key) // that was a file of the same name before
+	}
 	info, err := w.f.Stat()
 	if err != nil || info.Size() != next.size {
 		// Somebody else writes here too: the next reader looks for itself.
@@ -151,6 +178,15 @@ func (w *writer) sync() error {
 		return fmt.Errorf("sync %s: %w", w.place.path(), err)
 	}
 	return nil
+}
+
+// syncName makes the file's name durable.
+func (w *writer) syncName() error {
+	err := w.root.SyncDir(filepath.Dir(w.place.name))
+	if err != nil {
+		w.l.suspects.Store(w.key, true)
+	}
+	return err
 }
 
 // takeBack undoes a failed write of n bytes, unless another program has
@@ -180,6 +216,12 @@ func (l *Library) Ensure(r Ref, cwd string) error {
 	if err != nil {
 		return err
 	}
+	if w.ix.current() && !w.ready() {
+		w.close()
+		if w, err = l.openWriter(r, cwd); err != nil {
+			return err
+		}
+	}
 	defer w.close()
 	if w.ix.size > 0 {
 		return w.settle()
@@ -197,7 +239,7 @@ func (w *writer) settle() error {
 	if err := w.sync(); err != nil {
 		return err
 	}
-	if err := w.root.SyncDir(filepath.Dir(w.place.name)); err != nil {
+	if err := w.syncName(); err != nil {
 		return err
 	}
 	info, err := w.f.Stat()
@@ -216,8 +258,7 @@ func (w *writer) start() ([]byte, *index) {
 		head := headerLine(w.ref.SessionID, w.cwd, time.Now())
 		next.add(head, 0, len(head))
 		text = append(head, '\n')
-	} else if _, suspect := w.l.suspects.Load(w.key); suspect || !next.ended {
-		// After a failed sync the last newline may be in memory only.
+	} else if !next.ended {
 		text = []byte{'\n'}
 	}
 	next.ended = true
