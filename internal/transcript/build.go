@@ -184,8 +184,11 @@ func (b *builder) link(r io.ReaderAt) error {
 		if err != nil {
 			return err
 		}
-		if parent >= 0 {
+		switch {
+		case parent >= 0:
 			found = append(found, adoption{p.line, parent})
+		case b.lines.idBefore(int(p.line)) >= 0:
+			b.orphans++ // the first line may have lost its parent to a compaction
 		}
 	}
 	b.lines.adopt(found)

@@ -143,6 +143,7 @@ type plainIndex struct {
 	size                        int64
 	ended                       bool
 	filled, parsed, bad, listed int
+	orphans                     int
 	head                        header
 	lines                       []span
 	leaf                        int32
@@ -157,7 +158,7 @@ var plainly = cmp.AllowUnexported(plainIndex{}, header{}, span{}, tally{}, snaps
 func (ix *index) plain() plainIndex {
 	p := plainIndex{
 		size: ix.size, ended: ix.ended, filled: ix.filled, parsed: ix.parsed, bad: ix.bad, listed: ix.listed(),
-		head: ix.head, leaf: ix.leaf(), leafID: ix.leafID, keys: ix.keys.n, tally: ix.tally, lastRun: ix.lastRun,
+		orphans: ix.orphans, head: ix.head, leaf: ix.leaf(), leafID: ix.leafID, keys: ix.keys.n, tally: ix.tally, lastRun: ix.lastRun,
 	}
 	for i := range ix.lines.n {
 		s := ix.lines.at(i)

@@ -16,6 +16,7 @@ type index struct {
 	head    header
 	lines   table
 	leafID  string // of the last line with an id
+	orphans int    // lines before which their parent is not, but the first one; as the scan saw it
 	keys    *keySet
 	ids     *idSet // made by the first append; the file's writer alone uses it
 	tally   tally

@@ -159,6 +159,12 @@ func (t *table) parent(i int) int32 {
 	case f&flagChild == 0:
 		return -1
 	}
+	return t.idBefore(i)
+}
+
+// idBefore is the position of the last line before line i that has an id, or
+// -1.
+func (t *table) idBefore(i int) int32 {
 	b := t.blocks[i/blockLines]
 	for k := i%blockLines - 1; k >= 0; k-- {
 		if b.flags[k]&flagHasID != 0 {
