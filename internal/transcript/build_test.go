@@ -1,12 +1,15 @@
 package transcript
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/parleyd/parley/internal/rawjson"
 )
 
 // oddTranscript is a transcript with all that can be in one, also what should
@@ -77,6 +80,70 @@ func TestScanInParts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// simpleLines is what the table should say, by the rules and the general
+// decoder.
+func simpleLines(content string) (out []span, orphans int) {
+	ids := map[string]int32{}
+	parsed, off := 0, int64(0)
+	for raw := range strings.SplitSeq(content, "\n") {
+		at := off
+		off += int64(len(raw)) + 1
+		f, ok := fieldsByLibrary([]byte(strings.TrimSuffix(raw, "\r")))
+		if !ok {
+			continue
+		}
+		if parsed++; parsed == 1 && f.header() {
+			continue
+		}
+		id, hasID := rawjson.Text(readable(f.ID))
+		hasID = hasID && text(f.Type) != "session"
+		s := span{pos: int32(len(out)), off: at, n: int64(len(raw)), parent: -1, kind: kindOf(&f), listed: f.listed(), hasID: hasID}
+		if hasID {
+			s.id, s.usual = idOf(f.ID)
+			parent := text(f.ParentID)
+			if p, ok := ids[parent]; ok && parent != "" {
+				s.parent = p
+			} else if parent != "" && len(ids) > 0 {
+				orphans++
+			}
+			ids[id] = s.pos
+		}
+		if hasID || s.listed {
+			out = append(out, s)
+		}
+	}
+	return out, orphans
+}
+
+// FuzzIndex makes the index of any bytes in parts and compares it with the
+// simple one.
+func FuzzIndex(f *testing.F) {
+	f.Add([]byte(joinLines(chain(3)...)), uint8(3))
+	f.Add([]byte("\n\r\n"+testMessage("a", "a", "user", "x")+"\r\n"+testMessage("b", "a", "assistant", "y")), uint8(5))
+	f.Add([]byte(oddTranscript(rand.New(rand.NewPCG(7, 7)), 12)), uint8(2))
+	f.Add([]byte("{\"id\":\"\",\"parentId\":\"\"}\n{\"id\":\"\\u0061\",\"parentId\":\"\xff\"}\n{\"id\":\"\xff\",\"parentId\":\"a\"}"), uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, n uint8) {
+		want, orphans := simpleLines(string(data))
+		whole, err := scanParts(bytes.NewReader(data), int64(len(data)), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, whole.plain().lines, plainly); diff != "" || whole.orphans != orphans {
+			t.Fatalf("%d orphans, want %d; %s", whole.orphans, orphans, diff)
+		}
+		parts, err := scanParts(bytes.NewReader(data), int64(len(data)), 1+int(n%16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(whole.plain(), parts.plain(), plainly); diff != "" {
+			t.Fatalf("in %d parts: %s", 1+n%16, diff)
+		}
+		if _, err := check(bytes.NewReader(data), int64(len(data))); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // A parent is the last line before its child that has the id, and whatever it

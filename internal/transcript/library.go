@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -132,7 +133,7 @@ func (l *Library) existing(r Ref) (place, error) {
 }
 
 // target is where a writer writes: the file that readers use, else the first
-// candidate.
+// candidate whose directory does not lead out.
 func (l *Library) target(r Ref) (place, error) {
 	p, err := l.existing(r)
 	if !errors.Is(err, ErrNotFound) {
@@ -140,7 +141,7 @@ func (l *Library) target(r Ref) (place, error) {
 	}
 	for _, path := range l.paths.candidates(r) {
 		for _, b := range l.paths.bases(r) {
-			if rel, ok := inside(b.path, path); ok {
+			if rel, ok := inside(b.path, path); ok && within(b.real(), realPath(filepath.Dir(path))) {
 				return place{base: b.path, name: rel}, nil
 			}
 		}

@@ -74,7 +74,7 @@ func belongsToOther(name, id string) bool {
 // has none or one that leads elsewhere than to a sessions directory.
 func (p paths) sessionFile(r Ref) string {
 	text := jstext.Trim(r.SessionFile)
-	if text == "" || strings.ContainsRune(text, 0) {
+	if text == "" || strings.ContainsRune(text, 0) || reserved(filepath.Base(text)) {
 		return ""
 	}
 	if !filepath.IsAbs(text) {
@@ -98,6 +98,13 @@ func (p paths) sessionFile(r Ref) string {
 		}
 	}
 	return ""
+}
+
+// reserved reports whether a file in a sessions directory is something else
+// than a transcript: a store, a journal, or what belongs to one.
+func reserved(name string) bool {
+	name = strings.ToLower(name) // as file systems that ignore case compare
+	return strings.HasSuffix(name, ".json") || strings.Contains(name, ".json.") || strings.HasPrefix(name, "runs.journal")
 }
 
 // agentRoots are the directories that hold one directory per agent: that of
@@ -145,6 +152,12 @@ func inside(dir, path string) (string, bool) {
 		return "", false
 	}
 	return rel, true
+}
+
+// within is inside or the directory itself.
+func within(dir, path string) bool {
+	_, ok := inside(dir, path)
+	return ok || dir == path
 }
 
 // realPath follows the symbolic links of path as far as it exists.
