@@ -22,7 +22,9 @@ func writeLong(b *testing.B, path string, messages, textBytes int) int64 {
 	}
 	w := bufio.NewWriterSize(file, 1<<20)
 	fmt.Fprintln(w, testHeader)
-	words := strings.Repeat("some words, \\\"quoted\\\" ones too.\\n", textBytes/34+1)[:textBytes/34*34]
+	const paragraph = `Some words of an answer, as long as a paragraph of one is: it says \"this\" and that, has commas, and now and then a digit or 2. ` +
+		`At its end a line ends, too, which in JSON is an escape, and that is all.\n`
+	words := strings.Repeat(paragraph, max(1, textBytes/len(paragraph)))
 	parent := "null"
 	for i := range messages {
 		id := fmt.Sprintf("%08x", uint32(i)*2654435761)

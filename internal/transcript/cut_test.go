@@ -102,40 +102,49 @@ func checkReaders(t *testing.T, f *fixture, r Ref, want []string) {
 
 // Whatever changes a cut transcript, the whole lines stay.
 func TestChangeAfterCut(t *testing.T) {
-	content, texts := cutContent()
-	for cut := range len(content) + 1 {
-		changes := map[string]func(*fixture, Ref) error{
-			"repair": func(f *fixture, r Ref) error {
-				_, err := f.Repair(r)
-				return err
-			},
-			"ensure": func(f *fixture, r Ref) error { return f.Ensure(r, "/") },
-			"compact": func(f *fixture, r Ref) error {
-				_, err := f.Compact(r, 3)
-				return err
-			},
-		}
-		for name, change := range changes {
-			f, want := cutAt(t, content, texts, cut)
-			r := f.ref("s")
-			if err := change(f, r); err != nil {
-				t.Fatalf("cut at %d, %s: %v", cut, name, err)
+	content := joinLines(`{"type":"session","version":3,"id":"s"}`, `{"id":"a","message":{"role":"user","content":"1"}}`,
+		`{"id":"b","parentId":"a","message":{"role":"user","content":"2"}}`, `{"id":"c","parentId":"b","message":{"role":"user","content":"3"}}`)
+	texts := []string{"1", "2", "3"}
+	for name, change := range map[string]func(*fixture, Ref) error{
+		"repair": func(f *fixture, r Ref) error {
+			_, err := f.Repair(r)
+			return err
+		},
+		"ensure": func(f *fixture, r Ref) error { return f.Ensure(r, "/") },
+		"compact": func(f *fixture, r Ref) error {
+			_, err := f.Compact(r, 2)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time goes into waiting for the disk
+			for cut := range len(content) + 1 {
+				f, want := cutAt(t, content, texts, cut)
+				if err := change(f, f.ref("s")); err != nil {
+					t.Fatalf("cut at %d: %v", cut, err)
+				}
+				checkChanged(t, f, want, name == "compact", cut)
 			}
-			if err := appendTexts("after")(f); err != nil {
-				t.Fatalf("cut at %d, %s: append: %v", cut, name, err)
-			}
-			got := f.texts(t, r)
-			f.reopen(nil)
-			if fresh := f.texts(t, r); !slices.Equal(got, fresh) {
-				t.Errorf("the library knows %q, the file says %q", got, fresh)
-			}
-			kept := len(got) - 1
-			if got[kept] != "after" || kept > len(want) || !slices.Equal(got[:kept], want[len(want)-kept:]) || kept < len(want) && (name != "compact" || kept < 2) {
-				t.Errorf("cut at %d, %s: texts are %q of %q", cut, name, got, want)
-			}
-			if head, _ := parse([]byte(firstWhole(f.read(t, f.path("s"))))); !head.header() {
-				t.Errorf("cut at %d, %s: no header", cut, name)
-			}
-		}
+		})
+	}
+}
+
+func checkChanged(t *testing.T, f *fixture, want []string, compacted bool, cut int) {
+	t.Helper()
+	r := f.ref("s")
+	if err := appendTexts("after")(f); err != nil {
+		t.Fatalf("cut at %d: append: %v", cut, err)
+	}
+	got := f.texts(t, r)
+	f.reopen(nil)
+	if fresh := f.texts(t, r); !slices.Equal(got, fresh) {
+		t.Errorf("cut at %d: the library knows %q, the file says %q", cut, got, fresh)
+	}
+	kept := len(got) - 1
+	if got[kept] != "after" || kept > len(want) || !slices.Equal(got[:kept], want[len(want)-kept:]) || kept < len(want) && (!compacted || kept < 1) {
+		t.Errorf("cut at %d: texts are %q of %q", cut, got, want)
+	}
+	if head, _ := parse([]byte(firstWhole(f.read(t, f.path("s"))))); !head.header() {
+		t.Errorf("cut at %d: no header", cut)
 	}
 }

@@ -198,6 +198,12 @@ func (s *syntax) word(w string) bool {
 }
 
 func (s *syntax) space() {
+	if s.i < len(s.b) && s.b[s.i] <= ' ' {
+		s.skip()
+	}
+}
+
+func (s *syntax) skip() {
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
 		case ' ', '\t', '\r', '\n':
@@ -236,38 +242,35 @@ func (s *syntax) digits() bool {
 
 // text reads the rest of a string, behind its opening quote.
 func (s *syntax) text() bool {
-	s.escaped = false
 	start := s.i
-	for {
-		if !s.find() {
+	for s.escaped = false; ; s.escaped = true {
+		i := find(s.b, s.i)
+		if i < 0 {
 			return false
 		}
-		if s.b[s.i] == '"' {
-			s.i++
-			return s.plain || plain(s.b[start:s.i])
+		s.i = i + 1
+		if s.b[i] == '"' {
+			return s.plain || plain(s.b[start:i])
 		}
-		s.escaped = true
 		if !s.escape() {
 			return false
 		}
 	}
 }
 
-// escape reads an escape of a string.
+// escapes are what may follow a backslash, but for u.
+var escapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
+
+// escape reads what follows a backslash.
 func (s *syntax) escape() bool {
-	if s.i+1 >= len(s.b) {
+	if s.i == len(s.b) {
 		return false
 	}
-	c := s.b[s.i+1]
-	s.i += 2
-	switch c {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+	c := s.b[s.i]
+	if s.i++; escapes[c] {
 		return true
-	case 'u':
-	default:
-		return false
 	}
-	if len(s.b)-s.i < 4 {
+	if c != 'u' || len(s.b)-s.i < 4 {
 		return false
 	}
 	for _, c := range s.b[s.i : s.i+4] {
@@ -284,23 +287,25 @@ const (
 	highs = 0x8080808080808080
 )
 
-// window is how far find looks for a quote before it looks for backslashes: in
-// a long text full of escapes the quote is far away for each of them.
+// window is how far findFar looks for a quote before it looks for backslashes:
+// in a long text full of escapes the quote is far away for each of them.
 const window = 512
 
-// find goes to the next quote or backslash. Names and short values end within
-// a few words; longer text is searched with the fastest means there is.
-func (s *syntax) find() bool {
-	b, i := s.b, s.i
-	for n := 0; n < 4 && i+8 <= len(b); n++ {
+// find is the place of the next quote or backslash, or -1. Names, short values
+// and what lies between escapes end within a few words.
+func find(b []byte, i int) int {
+	for end := min(i+64, len(b)); i+8 <= end; i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
 		q, e := w^('"'*ones), w^('\\'*ones)
 		if m := ((q-ones)&^q | (e-ones)&^e) & highs; m != 0 {
-			s.i = i + bits.TrailingZeros64(m)/8
-			return true
+			return i + bits.TrailingZeros64(m)/8
 		}
-		i += 8
 	}
+	return findFar(b, i)
+}
+
+// findFar searches long text with the fastest means there is.
+func findFar(b []byte, i int) int {
 	for i < len(b) {
 		part := b[i:min(len(b), i+window)]
 		found := bytes.IndexByte(part, '"')
@@ -311,12 +316,11 @@ func (s *syntax) find() bool {
 			found = e
 		}
 		if found >= 0 {
-			s.i = i + found
-			return true
+			return i + found
 		}
 		i += len(part)
 	}
-	return false
+	return -1
 }
 
 // plain reports whether b has no control character, which no string may hold.
