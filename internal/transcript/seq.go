@@ -12,8 +12,8 @@ const seqPart = 64
 
 func (s *seq[T]) add(v T) {
 	if s.n%seqPart == 0 {
-		// A copy of the same length may have been here, and have failed.
-		s.parts = append(s.parts[:s.n/seqPart:s.n/seqPart], new([seqPart]T))
+		// Another copy of this length may have grown, in vain.
+		s.parts = append(s.parts[:s.n/seqPart], new([seqPart]T))
 	}
 	s.parts[s.n/seqPart][s.n%seqPart] = v
 	s.n++
