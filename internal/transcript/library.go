@@ -1,6 +1,6 @@
 // Package transcript owns the transcript files of all sessions: it alone opens
 // them. A transcript is JSONL: a header line, then one JSON object per line,
-// each naming the one before it as its parent (see doc/disk.md, Transcripts).
+// each naming the one before it as its parent (see doc/transcripts.md).
 //
 // Guarantees:
 //   - A line is on disk when Append returns. A failed append leaves the file
@@ -12,6 +12,7 @@
 //   - Every path comes from pure rules (candidates) and is opened through an
 //     os.Root, so that no entry and no symbolic link leads outside the
 //     sessions directories.
+//   - What a sync has failed to save is never trusted again: it is written anew.
 //   - Reading costs what is read: an index per file, built by one streaming
 //     scan and extended by each append, tells where the messages lie.
 //
