@@ -97,7 +97,11 @@ func (f *FS) MkdirAll(dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return f.SyncDir(parent)
+	if err := f.SyncDir(parent); err != nil {
+		// Who tries again must find it missing, or it would never be durable.
+		return errors.Join(err, f.do(Op{Kind: Remove, Path: dir}, func() error { return os.Remove(dir) }))
+	}
+	return nil
 }
 
 // SyncDir makes what happened to the names in a directory durable.
@@ -177,7 +181,10 @@ func (r *Root) MkdirAll(name string) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return r.SyncDir(parent)
+	if err := r.SyncDir(parent); err != nil {
+		return errors.Join(err, r.Remove(name)) // as FS.MkdirAll
+	}
+	return nil
 }
 
 // Rename gives a file another name; a file that had it is gone.

@@ -107,6 +107,11 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the session stores: %w", err)
 	}
+	var dirs []string
+	for _, st := range g.stores.All() {
+		dirs = append(dirs, st.Dir())
+	}
+	g.transcripts.Tidy(dirs...)
 	if err := g.openGate(); err != nil {
 		return nil, errors.Join(err, g.stores.Close())
 	}

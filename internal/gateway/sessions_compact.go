@@ -10,6 +10,7 @@ import (
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
 )
 
 const (
@@ -69,6 +70,9 @@ func (g *Gateway) compactWithin(ctx context.Context, given string, lines int, wa
 		return r, err
 	}
 	done, err := g.transcripts.Compact(runs.Ref(found.Store, found.Key, entry), lines)
+	if errors.Is(err, transcript.ErrLocked) { // by a run of another program
+		return r, protocol.Unavailablef("Session %s is still active; try again in a moment.", given)
+	}
 	if err != nil {
 		return r, err
 	}

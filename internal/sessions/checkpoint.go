@@ -189,7 +189,7 @@ func (s *Store) tryCheckpoint(ctx context.Context, last bool) error {
 		return err
 	}
 	s.checkpoints.prepared(time.Since(began))
-	release, err := fileLock{lockPath(l.path)}.acquire(ctx, time.Now().Add(lockWait))
+	release, err := l.lock.acquire(ctx, time.Now().Add(lockWait))
 	if err != nil {
 		return errors.Join(err, f.Discard())
 	}

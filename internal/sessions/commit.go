@@ -123,7 +123,7 @@ func (s *Store) own() error {
 // mayWrite reports whether a change staged on base can be written: the store is
 // ours, no other program is writing the file, and the file is not damaged.
 func (s *Store) mayWrite(base *Snapshot) bool {
-	return s.commits.owned.Load() && !base.damaged && !base.blank && !fileLock{lockPath(s.path)}.foreign()
+	return s.commits.owned.Load() && !base.damaged && !base.blank && !s.commits.lock.Foreign()
 }
 
 // makeWay does what mayWrite found missing, while those who wait are queued.
@@ -132,7 +132,7 @@ func (s *Store) makeWay(base *Snapshot) error {
 	if !l.owned.Load() {
 		return s.own()
 	}
-	s.awaitLock(fileLock{lockPath(s.path)})
+	s.awaitLock(l.lock)
 	l.turn.Lock()
 	defer l.turn.Unlock()
 	var err error
@@ -151,8 +151,8 @@ func (s *Store) makeWay(base *Snapshot) error {
 // awaitLock waits until no other program holds the lock file, as long as
 // somebody waits with it. Those whose time is over are told so.
 func (s *Store) awaitLock(lock fileLock) {
-	for attempt := 1; lock.foreign(); attempt++ {
-		if lock.breakStale() {
+	for attempt := 1; lock.Foreign(); attempt++ {
+		if lock.Break() {
 			continue
 		}
 		s.expire(lock)

@@ -42,6 +42,8 @@ type fileLog struct {
 	journal *journalFile // nil before the first change
 	refused error        // the journal is damaged: no change is taken
 
+	lock fileLock // of other programs; set before the store is owned
+
 	mu     sync.Mutex // guards the rest, and what load sets; held while the file is taken in
 	owner  *flock.Flock
 	base   identity          // of the file as it was last taken in or written
@@ -209,7 +211,7 @@ func (l *fileLog) own() error {
 	if !ok {
 		return errInUse
 	}
-	l.owner = o
+	l.owner, l.lock = o, storeLock(l.path)
 	l.owned.Store(true)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -188,41 +187,6 @@ func TestArchiveName(t *testing.T) {
 		}
 		if reason != tt.reason {
 			t.Errorf("%s: %q, want %q", tt.name, reason, tt.reason)
-		}
-	}
-}
-
-func TestStale(t *testing.T) {
-	now := time.Now()
-	self := int64(os.Getpid())
-	start, known := startTime(self)
-	iso := func(age time.Duration) string { return now.Add(-age).UTC().Format("2006-01-02T15:04:05.000Z") }
-	for _, tt := range []struct {
-		name     string
-		owner    lockOwner
-		readable bool
-		age      time.Duration
-		want     bool
-		linux    bool
-	}{
-		{name: "unreadable, fresh", age: time.Second},
-		{name: "unreadable, old", age: time.Minute, want: true},
-		{name: "no pid, old", readable: true, age: time.Minute, want: true},
-		{name: "dead", owner: lockOwner{PID: 1 << 22, CreatedAt: iso(0)}, readable: true, want: true},
-		{name: "recycled", owner: lockOwner{PID: self, CreatedAt: iso(0), StartTime: start + 1}, readable: true, want: true, linux: true},
-		{name: "alive, known", owner: lockOwner{PID: self, CreatedAt: iso(time.Minute), StartTime: start}, readable: true, linux: true},
-		{name: "alive, stuck", owner: lockOwner{PID: self, CreatedAt: iso(6 * time.Minute), StartTime: start}, readable: true, want: true, linux: true},
-		{name: "ours, not by us", owner: lockOwner{PID: self, CreatedAt: iso(0)}, readable: true, want: true, linux: true},
-		{name: "another, fresh", owner: lockOwner{PID: int64(os.Getppid()), CreatedAt: iso(time.Second)}, readable: true},
-		{name: "another, old", owner: lockOwner{PID: int64(os.Getppid()), CreatedAt: iso(time.Minute)}, readable: true, want: true},
-		{name: "no time, fresh", owner: lockOwner{PID: int64(os.Getppid())}, readable: true, age: time.Second},
-		{name: "no time, old", owner: lockOwner{PID: int64(os.Getppid())}, readable: true, age: time.Minute, want: true},
-	} {
-		if tt.linux && !known {
-			continue
-		}
-		if got := stale(tt.owner, tt.readable, now.Add(-tt.age), now); got != tt.want {
-			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }

@@ -1,12 +1,8 @@
 package transcript
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/rawjson"
@@ -47,7 +43,7 @@ func (l *Library) Append(r Ref, cwd string, lines ...Line) ([]Appended, error) {
 		if err != nil {
 			return nil, fmt.Errorf("append to transcript %s: %w", r.SessionID, err)
 		}
-		a := Appended{ID: id, Seq: next.add(raw, next.size, len(raw), nil)}
+		a := Appended{ID: id, Seq: next.add(raw, next.size, len(raw))}
 		if m, ok := present(raw, a.Seq); ok {
 			a.Message = m.Raw
 		}
@@ -64,7 +60,7 @@ func (l *Library) Append(r Ref, cwd string, lines ...Line) ([]Appended, error) {
 // compose is the JSON of the line that comes next, on one line.
 func (ix *index) compose(line Line, now time.Time) (raw rawjson.Value, id string, err error) {
 	if id = line.ID; id == "" {
-		id = ix.newID()
+		id = ix.freeIDs().newID()
 	}
 	at := line.At
 	if at.IsZero() {
@@ -74,7 +70,7 @@ func (ix *index) compose(line Line, now time.Time) (raw rawjson.Value, id string
 	o.Put("type", line.Type)
 	o.Put("id", id)
 	o.Set("parentId", rawjson.Value("null"))
-	if ix.leaf >= 0 {
+	if ix.leaf() >= 0 {
 		o.Put("parentId", ix.leafID)
 	}
 	o.Put("timestamp", jstext.ISO(at))
@@ -87,16 +83,4 @@ func (ix *index) compose(line Line, now time.Time) (raw rawjson.Value, id string
 		return nil, "", fmt.Errorf("a %s line is not JSON: %w", line.Type, err)
 	}
 	return readable(raw), id, nil
-}
-
-// newID is an id that no line of the file has.
-func (ix *index) newID() string {
-	for range 100 {
-		var b [4]byte
-		rand.Read(b[:])
-		if n := binary.BigEndian.Uint32(b[:]); !ix.has(n) {
-			return fmt.Sprintf("%08x", n)
-		}
-	}
-	return uuid.NewString()
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -174,7 +175,7 @@ func TestAppendConcurrently(t *testing.T) {
 	// The index that the appends made is the one that a scan makes.
 	grown := f.look(f.ref("s"))
 	f.cache.drop(f.path("s"))
-	if diff := cmp.Diff(f.look(f.ref("s")), grown, cmp.AllowUnexported(index{}, header{}, span{}, tally{}, snapshot{})); diff != "" {
+	if diff := cmp.Diff(f.look(f.ref("s")).plain(), grown.plain(), plainly); diff != "" {
 		t.Errorf("scanned and grown index differ:\n%s", diff)
 	}
 }
@@ -185,13 +186,17 @@ func TestFailedAppendChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := f.read(t, f.path("s"))
-	f.faults.write = func(file *os.File, b []byte) (int, error) {
-		n, _ := file.Write(b[:len(b)/2])
-		return n, &os.PathError{Op: "write", Path: file.Name(), Err: syscall.ENOSPC}
-	}
+	full := true
+	f.reopen(func(op disk.Op) (int, error) {
+		if full && op.Kind == disk.Write {
+			return len(op.Data) / 2, syscall.ENOSPC
+		}
+		return 0, nil
+	})
 	for _, id := range []string{"s", "new"} {
-		if _, err := f.Append(f.ref(id), "/", messageLine("user", "lost")); !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("error = %v, want ENOSPC", err)
+		_, err := f.Append(f.ref(id), "/", messageLine("user", "lost"))
+		if want := "append to transcript " + id + ": write " + f.path(id) + ": no space left on device"; !errors.Is(err, syscall.ENOSPC) || err.Error() != want {
+			t.Errorf("error = %v, want %s", err, want)
 		}
 	}
 	if got := f.read(t, f.path("s")); got != before {
@@ -200,7 +205,7 @@ func TestFailedAppendChangesNothing(t *testing.T) {
 	if _, err := os.Stat(f.path("new")); !os.IsNotExist(err) {
 		t.Errorf("the new file is there: %v", err)
 	}
-	f.faults = New(Options{}).faults
+	full = false
 	if _, err := f.Append(f.ref("s"), "/", messageLine("user", "second")); err != nil {
 		t.Fatal(err)
 	}

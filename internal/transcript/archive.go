@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"github.com/parleyd/parley/internal/disk"
 )
 
 // Archive renames every file that the session of r may have as its
@@ -45,7 +46,7 @@ func (l *Library) archive(p place, path string, r Ref, reason string, now time.T
 			break
 		}
 	}
-	root, err := os.OpenRoot(link.base)
+	root, err := l.disk.OpenRoot(link.base)
 	if err != nil {
 		return "", err
 	}
@@ -59,12 +60,12 @@ func (l *Library) archive(p place, path string, r Ref, reason string, now time.T
 			return "", err
 		}
 	}
-	return to.path(), syncDir(root, filepath.Dir(to.name))
+	return to.path(), root.SyncDir(filepath.Dir(to.name))
 }
 
 // free is the name of an archive of p that no file has: two in one millisecond
 // must not overwrite each other.
-func free(root *os.Root, p place, reason string, at time.Time) place {
+func free(root *disk.Root, p place, reason string, at time.Time) place {
 	for {
 		to := p.sibling("." + reason + "." + stamp(at))
 		if _, err := root.Lstat(to.name); errors.Is(err, fs.ErrNotExist) {

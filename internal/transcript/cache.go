@@ -9,14 +9,14 @@ import (
 
 // cache remembers what is known of files, as long as size, modification time
 // and identity stay: the least recently used ones go first. It is bounded by
-// the number of files and by the number of indexed lines.
+// the number of files and by what their indexes take.
 type cache struct {
-	maxFiles, maxLines int
+	maxFiles, maxBytes int
 
 	mu    sync.Mutex // guards the rest
 	files map[string]*list.Element
 	order *list.List // of *cached, most recently used first
-	lines int
+	bytes int
 }
 
 type cached struct {
@@ -24,10 +24,14 @@ type cached struct {
 	info   fs.FileInfo
 	index  *index
 	titles *titles
+	weight int // of index, when it was put
+
+	// settled: the file is as our last append left it, so its name is durable.
+	settled bool
 }
 
-func newCache(maxFiles, maxLines int) *cache {
-	return &cache{maxFiles: maxFiles, maxLines: maxLines, files: map[string]*list.Element{}, order: list.New()}
+func newCache(maxFiles, maxBytes int) *cache {
+	return &cache{maxFiles: maxFiles, maxBytes: maxBytes, files: map[string]*list.Element{}, order: list.New()}
 }
 
 // unchanged reports whether two looks at a path saw the same content.
@@ -72,6 +76,20 @@ func (c *cache) putIndex(key string, info fs.FileInfo, ix *index) {
 	c.put(key, info, func(e *cached) { e.index = ix })
 }
 
+// putWritten is putIndex for who has just made the file durable. What else is
+// known of the file goes: its time may not tell two quick changes apart.
+func (c *cache) putWritten(key string, info fs.FileInfo, ix *index) {
+	c.drop(key)
+	c.put(key, info, func(e *cached) { e.index, e.settled = ix, true })
+}
+
+func (c *cache) settled(key string, info fs.FileInfo) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entry(key, info)
+	return e != nil && e.settled
+}
+
 func (c *cache) putTitles(key string, info fs.FileInfo, t *titles) {
 	c.put(key, info, func(e *cached) { e.titles = t })
 }
@@ -85,11 +103,13 @@ func (c *cache) put(key string, info fs.FileInfo, set func(*cached)) {
 		e = &cached{key: key, info: info}
 		c.files[key] = c.order.PushFront(e)
 	}
-	c.lines -= e.weight()
-	set(e)
-	c.lines += e.weight()
+	c.bytes -= e.weight
+	if set(e); e.index != nil {
+		e.weight = e.index.weight()
+	}
+	c.bytes += e.weight
 	// The file just put stays, however long it is.
-	for c.order.Len() > 1 && (c.order.Len() > c.maxFiles || c.lines > c.maxLines) {
+	for c.order.Len() > 1 && (c.order.Len() > c.maxFiles || c.bytes > c.maxBytes) {
 		c.remove(c.order.Back())
 	}
 }
@@ -107,12 +127,5 @@ func (c *cache) remove(el *list.Element) {
 	}
 	e := c.order.Remove(el).(*cached)
 	delete(c.files, e.key)
-	c.lines -= e.weight()
-}
-
-func (e *cached) weight() int {
-	if e.index == nil {
-		return 0
-	}
-	return len(e.index.lines)
+	c.bytes -= e.weight
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 )
 
@@ -28,16 +27,21 @@ func (l *Library) Compact(r Ref, max int) (Compaction, error) {
 		return Compaction{}, err
 	}
 	defer s.close()
+	if ix, err := l.index(s); err != nil || ix.filled <= max {
+		return keptAll(ix), err
+	}
+	release, err := l.claim(s.key)
+	if err != nil {
+		return Compaction{}, fmt.Errorf("compact transcript %s: %w", r.SessionID, err)
+	}
+	defer release()
 	defer l.locks.lock(s.key)()
 	if err := s.reopen(); err != nil {
 		return Compaction{}, err
 	}
 	ix, err := l.indexLocked(s)
-	if err != nil {
-		return Compaction{}, err
-	}
-	if ix.filled <= max {
-		return Compaction{Kept: ix.filled}, nil
+	if err != nil || ix.filled <= max {
+		return keptAll(ix), err
 	}
 	archived, err := l.cut(s, ix, r, max)
 	if err != nil {
@@ -46,20 +50,27 @@ func (l *Library) Compact(r Ref, max int) (Compaction, error) {
 	return Compaction{Compacted: true, Kept: max, Archived: archived.path()}, nil
 }
 
+// keptAll is the answer for a file that stays as it is.
+func keptAll(ix *index) Compaction {
+	if ix == nil {
+		return Compaction{}
+	}
+	return Compaction{Kept: ix.filled}
+}
+
 // cut rewrites the file and returns where the old one is.
 func (l *Library) cut(s *source, ix *index, r Ref, max int) (place, error) {
-	root, err := os.OpenRoot(s.place.base)
+	root, err := l.disk.OpenRoot(s.place.base)
 	if err != nil {
 		return place{}, err
 	}
 	defer root.Close()
-	defer l.cache.drop(s.key)
 	archive := free(root, s.place, "bak", time.Now())
 	others := ix.filled
 	if ix.head.ok {
 		others--
 	}
-	return archive, l.replace(root, s.place.name, archive.name, func(w io.Writer) error {
+	return archive, l.replace(root, s.place, archive.name, func(w io.Writer) error {
 		if !ix.head.ok {
 			if _, err := w.Write(append(headerLine(r.SessionID, "", time.Now()), '\n')); err != nil {
 				return err

@@ -1,7 +1,6 @@
 package transcript
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,36 +97,6 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// Whatever step fails, the transcript is the old one or the new one.
-func TestCompactFailing(t *testing.T) {
-	for _, step := range []string{"written", "kept"} {
-		f := newFixture(t)
-		path := f.write(t, "s.jsonl", chain(5)...)
-		before := f.read(t, path)
-		broken := errors.New("broken")
-		f.faults.step = func(name string) error {
-			if name == step {
-				return broken
-			}
-			return nil
-		}
-		if _, err := f.Compact(f.ref("s"), 2); !errors.Is(err, broken) {
-			t.Errorf("%s: error %v", step, err)
-		}
-		if got := f.read(t, path); got != before {
-			t.Errorf("%s: file is %q", step, got)
-		}
-		for _, name := range f.ls(t) {
-			if strings.HasSuffix(name, ".tmp") {
-				t.Errorf("%s: %s is left", step, name)
-			}
-			if f.read(t, filepath.Join(f.dir, name)) != before {
-				t.Errorf("%s: %s is not the old file", step, name)
-			}
-		}
-	}
-}
-
 func TestArchive(t *testing.T) {
 	f := newFixture(t)
 	f.write(t, "s.jsonl", testHeader)
@@ -150,7 +119,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("archived %v, %v of nothing", got, err)
 	}
 	// A second archive in one millisecond does not replace the first.
-	root, err := os.OpenRoot(f.dir)
+	root, err := f.disk.OpenRoot(f.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,86 +26,91 @@ func (l *Library) Context(r Ref) ([]rawjson.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := ix.path()
-	var out []rawjson.Value
-	// The last compaction decides where the path begins.
-	if i := slices.IndexFunc(path, func(sp span) bool { return sp.kind == kindCompaction }); i >= 0 {
-		summary, kept, err := s.compacted(path[i], path[i+1:])
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, summary)
-		path = slices.Concat(path[:i], kept)
+	summary, path, err := s.contextPath(ix)
+	if err != nil {
+		return nil, err
 	}
-	for _, sp := range slices.Backward(path) {
-		line, err := s.section(sp.off, int64(sp.n))
-		if err != nil {
-			return nil, err
-		}
-		if m := contextMessage(readable(line)); m != nil {
+	var out []rawjson.Value
+	if summary != nil {
+		out = append(out, summary)
+	}
+	err = eachSpan(s, path, func(_ span, line []byte) error {
+		if m := contextMessage(line); m != nil {
 			out = append(out, m)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// path is the lines from the leaf to the root. A file of a version without a
-// tree is one path.
-func (ix *index) path() []span {
-	if ix.head.ok && ix.head.version < 2 {
-		return reversed(ix.lines)
-	}
-	var out []span
-	for i := ix.leaf; i >= 0; i = ix.lines[i].parent {
-		if out = append(out, ix.lines[i]); len(out) > len(ix.lines) {
-			break // a damaged file may have a loop
+// contextPath is the lines that count on the path from the root to the leaf,
+// and the summary of what the last compaction left out of it.
+func (s *source) contextPath(ix *index) (summary rawjson.Value, path []span, err error) {
+	for i := ix.leafOfPath(); i >= 0; i = ix.before(i) {
+		sp := ix.lines.at(int(i))
+		if sp.kind != kindCompaction {
+			path = append(path, sp)
+			continue
 		}
+		var kept []span
+		if summary, kept, err = s.compacted(ix, sp); err != nil {
+			return nil, nil, err
+		}
+		path = append(path, kept...)
+		break
 	}
-	return out
+	slices.Reverse(path)
+	return summary, path, nil
 }
 
-func reversed(in []span) []span {
-	out := slices.Clone(in)
-	slices.Reverse(out)
-	return out
+// treeless reports whether the file is of the version that knew no tree: then
+// all of it is one path.
+func (ix *index) treeless() bool { return ix.head.ok && ix.head.version < 2 }
+
+func (ix *index) leafOfPath() int32 {
+	if ix.treeless() {
+		return int32(ix.lines.n) - 1
+	}
+	return ix.leaf()
 }
 
-// compacted is the summary of a compaction and the lines before it (given from
-// the newest to the oldest) that it kept.
-func (s *source) compacted(at span, before []span) (summary rawjson.Value, kept []span, err error) {
-	line, err := s.section(at.off, int64(at.n))
+// before is the line before line i on the path to the root, or -1. It comes
+// before it in the file, so that every path ends.
+func (ix *index) before(i int32) int32 {
+	if ix.treeless() {
+		return i - 1
+	}
+	return ix.lines.parent(int(i))
+}
+
+// compacted is the summary of a compaction and the lines before it that it
+// kept, from the newest to the oldest.
+func (s *source) compacted(ix *index, at span) (summary rawjson.Value, kept []span, err error) {
+	line, err := readSpan(s, at)
 	if err != nil {
 		return nil, nil, err
 	}
-	o, err := rawjson.Parse(readable(line))
+	o, err := rawjson.Parse(line)
 	if err != nil {
 		return nil, nil, err
 	}
+	summary = derived("compactionSummary", o, "summary", "tokensBefore")
 	first := o.Text("firstKeptEntryId")
-	for i, sp := range before {
-		same, err := s.hasID(sp, first)
+	for i := ix.before(at.pos); i >= 0; i = ix.before(i) {
+		sp := ix.lines.at(int(i))
+		kept = append(kept, sp)
+		same, err := hasID(s, sp, first)
 		if err != nil {
 			return nil, nil, err
 		}
 		if same {
-			kept = before[:i+1]
-			break
+			return summary, kept, nil
 		}
 	}
-	return derived("compactionSummary", o, "summary", "tokensBefore"), kept, nil
-}
-
-// hasID reports whether a line has this id.
-func (s *source) hasID(sp span, id string) (bool, error) {
-	if n, usual := hexID(id); sp.usual || usual {
-		return sp.usual && usual && sp.id == n, nil
-	}
-	line, err := s.section(sp.off, int64(sp.n))
-	if err != nil {
-		return false, err
-	}
-	f, _ := parse(readable(line))
-	return rawjson.Kind(f.ID) == '"' && text(f.ID) == id, nil
+	return summary, nil, nil
 }
 
 // contextMessage is what a line says to a model, or nil.

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -21,12 +24,36 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{state: state, dir: filepath.Join(state, "agents", "main", "sessions")}
+	f := openFixture(state, nil)
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f.Library = New(Options{StateDir: state, Home: filepath.Join(state, "home")})
 	return f
+}
+
+// openFixture is a library over a state directory that may hold something.
+func openFixture(state string, fs *disk.FS) *fixture {
+	return &fixture{
+		Library: New(Options{StateDir: state, Home: filepath.Join(state, "home"), Disk: fs}),
+		state:   state, dir: filepath.Join(state, "agents", "main", "sessions"),
+	}
+}
+
+// reopen forgets all that the library knows; hook sees what it does from now.
+func (f *fixture) reopen(hook disk.Hook) { f.Library = openFixture(f.state, disk.New(hook)).Library }
+
+// texts are the contents of all messages.
+func (f *fixture) texts(t testing.TB, r Ref) []string {
+	t.Helper()
+	out := []string{}
+	for _, raw := range f.messages(t, r, 0) {
+		m, err := rawjson.Parse([]byte(raw))
+		if err != nil {
+			t.Fatalf("message %s: %v", raw, err)
+		}
+		out = append(out, m.Text("content"))
+	}
+	return out
 }
 
 func (f *fixture) ref(id string) Ref { return Ref{Dir: f.dir, Agent: "main", SessionID: id} }
@@ -109,6 +136,36 @@ func sound(t testing.TB, path string) {
 	for _, fault := range faults {
 		t.Errorf("%s: %s", filepath.Base(path), fault)
 	}
+}
+
+// plainIndex is what an index says, without how it says it.
+type plainIndex struct {
+	size                        int64
+	ended                       bool
+	filled, parsed, bad, listed int
+	orphans                     int
+	head                        header
+	lines                       []span
+	leaf                        int32
+	leafID                      string
+	keys                        int
+	tally                       tally
+	lastRun                     snapshot
+}
+
+var plainly = cmp.AllowUnexported(plainIndex{}, header{}, span{}, tally{}, snapshot{})
+
+func (ix *index) plain() plainIndex {
+	p := plainIndex{
+		size: ix.size, ended: ix.ended, filled: ix.filled, parsed: ix.parsed, bad: ix.bad, listed: ix.listed(),
+		orphans: ix.orphans, head: ix.head, leaf: ix.leaf(), leafID: ix.leafID, keys: ix.keys.n, tally: ix.tally, lastRun: ix.lastRun,
+	}
+	for i := range ix.lines.n {
+		s := ix.lines.at(i)
+		s.parent = ix.lines.parent(i)
+		p.lines = append(p.lines, s)
+	}
+	return p
 }
 
 func messageLine(role, text string) Line {

@@ -1,16 +1,11 @@
 package transcript
 
 import (
-	"hash/fnv"
-	"io"
-	"slices"
-	"strconv"
-
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
 // index is what one scan tells about a transcript. It does not change once it
-// is in the cache: an append makes a new one, which shares the slices.
+// is in the cache: an append makes a new one, which shares its memory.
 type index struct {
 	size   int64 // bytes covered
 	ended  bool  // the last line has its newline (true for an empty file)
@@ -19,13 +14,30 @@ type index struct {
 	bad    int   // lines that are not
 
 	head    header
-	lines   []span   // every listed line and every line with an id, in file order
-	listed  int      // how many of them are listed
-	leaf    int32    // position in lines of the last line with an id, or -1
-	leafID  string   // that id
-	keys    []uint64 // hashes of the messages' idempotency keys
+	lines   table
+	leafID  string // of the last line with an id
+	orphans int    // lines before which their parent is not, but the first one; as the scan saw it
+	keys    *keySet
+	ids     *idSet // made by the first append; the file's writer alone uses it
 	tally   tally
 	lastRun snapshot
+}
+
+func newIndex() *index { return &index{ended: true, lines: newTable(), keys: &keySet{}} }
+
+// listed is the number of messages.
+func (ix *index) listed() int { return int(ix.lines.listed) }
+
+// leaf is the position of the last line with an id, or -1.
+func (ix *index) leaf() int32 { return ix.lines.lastID }
+
+// weight is how many bytes of memory ix takes.
+func (ix *index) weight() int {
+	n := 512 + ix.lines.size() + ix.keys.size()
+	if ix.ids != nil {
+		n += len(ix.ids.bits) * 8
+	}
+	return n
 }
 
 // header is what the first line that is JSON says of the file.
@@ -36,49 +48,11 @@ type header struct {
 	n       int64
 }
 
-// span is one line by its place in the file and in the tree.
-type span struct {
-	off    int64
-	n      int32
-	parent int32  // position of the parent in lines, -1 for a root
-	id     uint32 // the id's value, when it has the usual form
-	kind   kind
-	listed bool
-	usual  bool // id holds the line's id
-}
-
-type kind uint8
-
-const (
-	kindOther kind = iota
-	kindMessage
-	kindCompaction
-	kindCustomMessage
-	kindBranchSummary
-)
-
 // snapshot is the model that runs of the session used last.
 type snapshot struct {
 	any                  bool // a run has written to the file
+	named                bool // and has said which model it uses
 	provider, api, model string
-}
-
-// scan reads a transcript of the given size.
-func scan(r io.ReaderAt, size int64) (*index, error) {
-	ix := &index{size: size, ended: true, leaf: -1}
-	ids := map[string]int32{}
-	for in := newLines(r, size); ; {
-		line, ok, err := in.line()
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			ix.lines = slices.Clip(ix.lines)
-			return ix, nil
-		}
-		ix.ended = line.ended
-		ix.add(readable(line.text), line.off, len(line.text), ids)
-	}
 }
 
 // extend is a copy that add may change while readers use ix.
@@ -87,150 +61,159 @@ func (ix *index) extend() *index {
 	return &next
 }
 
-// add takes in the next line. ids maps the ids before it to their lines; when
-// it is nil the parent is the leaf or nothing. It returns the line's number
-// among the listed ones, or 0.
-func (ix *index) add(line []byte, off int64, n int, ids map[string]int32) int {
-	if blank(line) {
+// add takes in the line that comes next; its parent is the leaf or nothing. It
+// returns the line's number among the listed ones, or 0.
+func (ix *index) add(line []byte, off int64, n int) int {
+	var f fields
+	s, ok := ix.take(&f, line, off, n)
+	if !ok {
 		return 0
 	}
-	ix.filled++
-	f, parsed := parse(line)
-	if !parsed {
-		ix.bad++
+	if s.hasID {
+		if ix.leaf() >= 0 && text(f.ParentID) == ix.leafID {
+			s.parent = ix.leaf()
+		}
+		ix.leafID = text(f.ID)
+		if ix.ids != nil && s.usual {
+			ix.ids.add(s.id)
+		}
+	}
+	ix.put(&f, s)
+	if !s.listed {
 		return 0
+	}
+	return ix.listed()
+}
+
+// take counts a line and reads it into f. ok is false for a line that has no
+// place in the table; the parent of another is left to the caller.
+func (ix *index) take(f *fields, line []byte, off int64, n int) (s span, ok bool) {
+	if blank(line) {
+		return s, false
+	}
+	ix.filled++
+	if !f.read(line) {
+		ix.bad++
+		return s, false
 	}
 	ix.parsed++
 	if ix.parsed == 1 && f.header() {
 		ix.head = header{ok: true, version: f.version(), off: off, n: int64(n)}
-		return 0
+		return s, false
 	}
-	id, hasID := rawjson.Text(f.ID)
-	if f.typ() == "session" {
-		hasID = false // a second header is in no tree
+	s = span{off: off, n: int64(n), parent: -1, kind: kindOf(f), listed: f.listed()}
+	// A second header is in no tree.
+	if s.hasID = kindIs(f.ID, '"') && !is(f.Type, "session"); s.hasID {
+		s.id, s.usual = idOf(f.ID)
 	}
-	listed := f.listed()
-	if !hasID && !listed {
-		return 0
-	}
-	s := span{off: off, n: int32(n), parent: -1, kind: kindOf(&f), listed: listed}
-	if hasID {
-		s.parent = ix.find(text(f.ParentID), ids)
-		s.id, s.usual = hexID(id)
-		ix.leaf, ix.leafID = int32(len(ix.lines)), id
-		if ids != nil {
-			ids[id] = ix.leaf
-		}
-	}
-	ix.lines = append(ix.lines, s)
-	ix.note(&f)
-	if !listed {
-		return 0
-	}
-	ix.listed++
-	return ix.listed
+	return s, s.listed || s.hasID
 }
 
-// find is the position of the line with an id, or -1.
-func (ix *index) find(id string, ids map[string]int32) int32 {
-	if id == "" {
-		return -1
+// put adds a line to the table, and keeps what other questions than "where is
+// it" need of it.
+func (ix *index) put(f *fields, s span) {
+	if key := f.own.IdempotencyKey; kindIs(key, '"') && len(key) > 2 {
+		ix.keys.add(hashValue(key), int32(ix.lines.n))
 	}
-	if ids == nil {
-		if id == ix.leafID {
-			return ix.leaf
-		}
-		return -1
-	}
-	if i, ok := ids[id]; ok {
-		return i
-	}
-	return -1
-}
-
-// note keeps what other questions than "where is it" need of a line.
-func (ix *index) note(f *fields) {
+	ix.lines.add(s)
 	ix.lastRun.note(f)
-	if rawjson.Kind(f.Message) != '{' {
-		return
-	}
-	var m struct {
-		Role           rawjson.Value `json:"role"`
-		Usage          rawjson.Value `json:"usage"`
-		Provider       rawjson.Value `json:"provider"`
-		Model          rawjson.Value `json:"model"`
-		IdempotencyKey rawjson.Value `json:"idempotencyKey"`
-	}
-	if err := rawjson.Unmarshal(f.Message, &m); err != nil {
-		return
-	}
-	if key := text(m.IdempotencyKey); key != "" {
-		ix.keys = append(ix.keys, hashKey(key))
-	}
-	if role := text(m.Role); role == "" || role == "assistant" {
-		ix.tally.note(first(m.Usage, f.Usage), first(m.Provider, f.Provider), first(m.Model, f.Model))
+	if role := f.own.Role; kindIs(f.Message, '{') && (is(role, "assistant") || !kindIs(role, '"') || len(role) == 2) {
+		ix.tally.note(first(f.own.Usage, f.Usage), first(f.own.Provider, f.Provider), first(f.own.Model, f.Model))
 	}
 }
 
 func (s *snapshot) note(f *fields) {
-	switch f.typ() {
-	case "model_change", "thinking_level_change":
+	switch {
+	case is(f.Type, "model_change"), is(f.Type, "thinking_level_change"):
 		s.any = true
-	case "custom":
-		if text(f.CustomType) != "model-snapshot" {
-			return
-		}
+	case is(f.Type, "custom") && is(f.CustomType, "model-snapshot"):
 		d, _ := rawjson.Parse(f.Data)
-		*s = snapshot{any: true, provider: d.Text("provider"), api: d.Text("modelApi"), model: d.Text("modelId")}
+		*s = snapshot{any: true, named: true, provider: d.Text("provider"), api: d.Text("modelApi"), model: d.Text("modelId")}
 	}
 }
 
-// first is the first value that is neither absent nor null.
-func first(values ...rawjson.Value) rawjson.Value {
-	for _, v := range values {
-		if !rawjson.Null(v) {
-			return v
-		}
+// join takes in what follows.
+func (s *snapshot) join(o snapshot) {
+	if o.named {
+		*s = o
 	}
-	return nil
+	s.any = s.any || o.any
+}
+
+// first is a, or b when a is absent or null.
+func first(a, b rawjson.Value) rawjson.Value {
+	if len(a) == 0 || kindIs(a, 'n') {
+		return b
+	}
+	return a
 }
 
 func kindOf(f *fields) kind {
-	switch f.typ() {
-	case "compaction":
-		return kindCompaction
-	case "custom_message":
-		return kindCustomMessage
-	case "branch_summary":
-		return kindBranchSummary
-	case "message":
+	switch {
+	case is(f.Type, "message"):
 		return kindMessage
+	case is(f.Type, "compaction"):
+		return kindCompaction
+	case is(f.Type, "custom_message"):
+		return kindCustomMessage
+	case is(f.Type, "branch_summary"):
+		return kindBranchSummary
 	}
 	return kindOther
 }
 
+// idOf is what the table keeps of an id: its value, when it has the usual
+// form, else a hash.
+func idOf(id rawjson.Value) (value uint32, usual bool) {
+	if s, ok := simple(id); ok {
+		if n, ok := hexID(s); ok {
+			return n, true
+		}
+		return hashText(s), false
+	}
+	s := []byte(text(id))
+	if n, ok := hexID(s); ok { // with escapes
+		return n, true
+	}
+	return hashText(s), false
+}
+
+// hashValue is the hash of what a string value says.
+func hashValue(v rawjson.Value) uint32 {
+	if s, ok := simple(v); ok {
+		return hashText(s)
+	}
+	return hashText([]byte(text(v)))
+}
+
 // hexID is the value of an id of the usual form, eight lower-case hex digits.
-func hexID(id string) (uint32, bool) {
+func hexID(id []byte) (n uint32, ok bool) {
 	if len(id) != 8 {
 		return 0, false
 	}
-	for i := range len(id) {
-		if c := id[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+	for _, c := range id {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n<<4 | uint32(c-'0')
+		case c >= 'a' && c <= 'f':
+			n = n<<4 | uint32(c-'a'+10)
+		default:
 			return 0, false
 		}
 	}
-	n, err := strconv.ParseUint(id, 16, 32)
-	return uint32(n), err == nil
+	return n, true
 }
 
-// has reports whether a line has this id of the usual form.
-func (ix *index) has(id uint32) bool {
-	return slices.ContainsFunc(ix.lines, func(s span) bool { return s.usual && s.id == id })
-}
-
-// hashKey shortens an idempotency key: the index holds no texts.
-func hashKey(key string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(key))
-	return h.Sum64()
+// freeIDs knows which ids no line has.
+func (ix *index) freeIDs() *idSet {
+	if ix.ids != nil && !ix.ids.full() {
+		return ix.ids
+	}
+	ix.ids = newIDSet(ix.lines.n)
+	for i := range ix.lines.n {
+		if s := ix.lines.flags(i); s&flagUsual != 0 {
+			ix.ids.add(ix.lines.blocks[i/blockLines].id[i%blockLines])
+		}
+	}
+	return ix.ids
 }

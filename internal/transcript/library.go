@@ -1,6 +1,6 @@
 // Package transcript owns the transcript files of all sessions: it alone opens
 // them. A transcript is JSONL: a header line, then one JSON object per line,
-// each naming the one before it as its parent (see doc/disk.md, Transcripts).
+// each naming the one before it as its parent (see doc/transcripts.md).
 //
 // Guarantees:
 //   - A line is on disk when Append returns. A failed append leaves the file
@@ -12,6 +12,7 @@
 //   - Every path comes from pure rules (candidates) and is opened through an
 //     os.Root, so that no entry and no symbolic link leads outside the
 //     sessions directories.
+//   - What a sync has failed to save is never trusted again: it is written anew.
 //   - Reading costs what is read: an index per file, built by one streaming
 //     scan and extended by each append, tells where the messages lie.
 //
@@ -23,12 +24,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
+
+	"github.com/parleyd/parley/internal/disk"
 )
 
 // ErrNotFound is returned where a transcript must exist and does not.
 var ErrNotFound = errors.New("no transcript")
+
+// ErrLocked is returned where a transcript must be rewritten and another
+// program writes to it.
+var ErrLocked = errors.New("the transcript is in use by another program")
 
 // ErrBadID is returned when a session id cannot name a file. Its text is a
 // client's text, hence the capital letter.
@@ -39,6 +47,7 @@ type Options struct {
 	StateDir string // the state directory; transcripts of agents lie below it
 	Home     string // the user's home directory, for the legacy place; may be empty
 	Log      *slog.Logger
+	Disk     *disk.FS // nil for the plain system
 }
 
 // Ref names the transcript of a session by what its entry says.
@@ -51,19 +60,21 @@ type Ref struct {
 
 // Library reads and writes transcripts. It is safe for concurrent use.
 type Library struct {
-	paths  paths
-	log    *slog.Logger
-	locks  locks
-	cache  *cache
-	read   atomic.Int64 // bytes read from transcripts since start
-	faults faults
+	paths paths
+	log   *slog.Logger
+	disk  *disk.FS
+	locks locks
+	cache *cache
+	read  atomic.Int64 // bytes read from transcripts since start
+
+	// suspects are the keys of files of which content or name may be in memory
+	// only and not on the disk, since a sync has failed: no later sync helps.
+	suspects sync.Map
 }
 
-// faults are places where tests make the disk fail.
-type faults struct {
-	write func(f *os.File, b []byte) (int, error)
-	step  func(name string) error
-}
+// maxIndexBytes bounds what the indexes of all files take: room for some six
+// million messages.
+const maxIndexBytes = 64 << 20
 
 // New makes a Library. It touches no file.
 func New(o Options) *Library {
@@ -74,11 +85,8 @@ func New(o Options) *Library {
 	return &Library{
 		paths: paths{stateDir: o.StateDir, home: o.Home},
 		log:   log,
-		cache: newCache(5000, 2_000_000),
-		faults: faults{
-			write: func(f *os.File, b []byte) (int, error) { return f.Write(b) },
-			step:  func(string) error { return nil },
-		},
+		disk:  o.Disk,
+		cache: newCache(5000, maxIndexBytes),
 	}
 }
 
@@ -126,7 +134,7 @@ func (l *Library) existing(r Ref) (place, error) {
 }
 
 // target is where a writer writes: the file that readers use, else the first
-// candidate.
+// candidate whose directory does not lead out.
 func (l *Library) target(r Ref) (place, error) {
 	p, err := l.existing(r)
 	if !errors.Is(err, ErrNotFound) {
@@ -134,7 +142,7 @@ func (l *Library) target(r Ref) (place, error) {
 	}
 	for _, path := range l.paths.candidates(r) {
 		for _, b := range l.paths.bases(r) {
-			if rel, ok := inside(b.path, path); ok {
+			if rel, ok := inside(b.path, path); ok && within(b.real(), realPath(filepath.Dir(path))) {
 				return place{base: b.path, name: rel}, nil
 			}
 		}

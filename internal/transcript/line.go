@@ -2,48 +2,113 @@ package transcript
 
 import (
 	"time"
+	"unicode/utf8"
 
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
-// fields are the members of a line that this package looks at.
+// fields are the members of a line that this package looks at, as written;
+// they share the line's memory.
 type fields struct {
-	Type                rawjson.Value `json:"type"`
-	ID                  rawjson.Value `json:"id"`
-	ParentID            rawjson.Value `json:"parentId"`
-	Version             rawjson.Value `json:"version"`
-	Timestamp           rawjson.Value `json:"timestamp"`
-	Message             rawjson.Value `json:"message"`
-	Usage               rawjson.Value `json:"usage"`
-	Provider            rawjson.Value `json:"provider"`
-	Model               rawjson.Value `json:"model"`
-	CustomType          rawjson.Value `json:"customType"`
-	Data                rawjson.Value `json:"data"`
-	FirstKeptEntryID    rawjson.Value `json:"firstKeptEntryId"`
-	FirstKeptEntryIndex rawjson.Value `json:"firstKeptEntryIndex"`
+	Type, ID, ParentID, Version, Timestamp rawjson.Value
+	Message, Usage, Provider, Model        rawjson.Value
+	CustomType, Data                       rawjson.Value
+	FirstKeptEntryID, FirstKeptEntryIndex  rawjson.Value
+
+	own messageFields
+}
+
+// messageFields are those of the line's message, when it is an object.
+type messageFields struct {
+	Role, Usage, Provider, Model, IdempotencyKey rawjson.Value
 }
 
 // parse reads a line. parsed is false for what is not JSON; JSON that is no
-// object gives no fields.
+// object gives no fields. Of equal names the last one counts.
 func parse(line []byte) (f fields, parsed bool) {
-	if rawjson.Kind(line) != '{' {
-		return f, rawjson.Valid(line)
-	}
-	if err := rawjson.Unmarshal(line, &f); err != nil {
+	if !f.read(line) {
 		return fields{}, false
 	}
 	return f, true
+}
+
+// read is parse for who wants to keep the memory.
+func (f *fields) read(line []byte) (parsed bool) {
+	*f = fields{}
+	s := syntax{b: line, plain: plain(line)}
+	s.space()
+	if s.i == len(line) || line[s.i] != '{' {
+		return s.value(0) && s.end()
+	}
+	return s.object(func(name []byte) bool {
+		if string(name) != "message" {
+			return s.value(1)
+		}
+		f.own = messageFields{}
+		if s.i == len(line) || line[s.i] != '{' {
+			return s.value(1)
+		}
+		return s.object(func([]byte) bool { return s.value(2) }, f.own.set)
+	}, f.set) && s.end()
+}
+
+func (f *fields) set(name, value []byte) {
+	switch string(name) {
+	case "type":
+		f.Type = value
+	case "id":
+		f.ID = value
+	case "parentId":
+		f.ParentID = value
+	case "version":
+		f.Version = value
+	case "timestamp":
+		f.Timestamp = value
+	case "message":
+		f.Message = value
+	case "usage":
+		f.Usage = value
+	case "provider":
+		f.Provider = value
+	case "model":
+		f.Model = value
+	case "customType":
+		f.CustomType = value
+	case "data":
+		f.Data = value
+	case "firstKeptEntryId":
+		f.FirstKeptEntryID = value
+	case "firstKeptEntryIndex":
+		f.FirstKeptEntryIndex = value
+	}
+}
+
+func (m *messageFields) set(name, value []byte) {
+	switch string(name) {
+	case "role":
+		m.Role = value
+	case "usage":
+		m.Usage = value
+	case "provider":
+		m.Provider = value
+	case "model":
+		m.Model = value
+	case "idempotencyKey":
+		m.IdempotencyKey = value
+	}
 }
 
 func (f *fields) typ() string { return text(f.Type) }
 
 // listed reports whether the line is one of the messages that readers count:
 // whatever its type, it has a message, or it is a compaction.
-func (f *fields) listed() bool { return rawjson.Truthy(f.Message) || f.typ() == "compaction" }
+func (f *fields) listed() bool {
+	return kindIs(f.Message, '{') || rawjson.Truthy(f.Message) || is(f.Type, "compaction")
+}
 
 // header reports whether the line is a session header.
 func (f *fields) header() bool {
-	return f.typ() == "session" && rawjson.Kind(f.ID) == '"'
+	return is(f.Type, "session") && kindIs(f.ID, '"')
 }
 
 // version of the format, by a header line; the oldest did not say it.
@@ -54,10 +119,37 @@ func (f *fields) version() int {
 	return 1
 }
 
+// kindIs reports whether a value that parse found begins so.
+func kindIs(v rawjson.Value, c byte) bool { return len(v) > 0 && v[0] == c }
+
+// is reports whether v is the string s, which needs no escapes.
+func is(v rawjson.Value, s string) bool {
+	if len(v) == len(s)+2 && v[0] == '"' {
+		return string(v[1:len(v)-1]) == s
+	}
+	return len(v) > len(s)+2 && text(v) == s // it may be spelled with escapes
+}
+
 // text is the string that v holds, or "".
 func text(v rawjson.Value) string {
-	s, _ := rawjson.Text(v)
+	if s, ok := simple(v); ok {
+		return string(s)
+	}
+	s, _ := rawjson.Text(readable(v))
 	return s
+}
+
+// simple is the content of a string that is spelled as it reads.
+func simple(v rawjson.Value) ([]byte, bool) {
+	if len(v) < 2 || v[0] != '"' {
+		return nil, false
+	}
+	for _, c := range v {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return nil, false
+		}
+	}
+	return v[1 : len(v)-1], true
 }
 
 // present makes the message that clients see of a line; ok is false for a

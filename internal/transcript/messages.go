@@ -3,7 +3,6 @@ package transcript
 import (
 	"errors"
 	"math"
-	"slices"
 
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -24,7 +23,7 @@ func (l *Library) Count(r Ref) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return ix.listed, nil
+	return ix.listed(), nil
 }
 
 // Messages is the last so many messages, all of them when last is 0, none
@@ -47,32 +46,38 @@ func (l *Library) Before(r Ref, seq, last int) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := max(0, min(ix.listed, seq-1))
+	number := max(0, min(ix.listed(), seq-1)) // of the last message wanted
+	spans := ix.lastMessages(number, last)
+	out := make([]Message, 0, len(spans))
+	number -= len(spans)
+	err = eachSpan(s, spans, func(_ span, line []byte) error {
+		number++
+		if m, ok := present(line, number); ok {
+			out = append(out, m)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// lastMessages are the last so many messages up to a number, all of them when
+// last is 0.
+func (ix *index) lastMessages(number, last int) []span {
+	n := number
 	if last > 0 {
 		n = min(n, last)
 	}
-	out := make([]Message, 0, n)
-	number := ix.listed + 1
-	for _, sp := range slices.Backward(ix.lines) {
-		if len(out) == n {
-			break
-		}
-		if !sp.listed {
-			continue
-		}
-		if number--; number >= seq {
-			continue
-		}
-		line, err := s.section(sp.off, int64(sp.n))
-		if err != nil {
-			return nil, err
-		}
-		if m, ok := present(readable(line), number); ok {
-			out = append(out, m)
+	if n == 0 {
+		return nil
+	}
+	out := make([]span, n)
+	for i := ix.lines.message(number); n > 0; i-- {
+		if ix.lines.flags(i)&flagListed != 0 {
+			n--
+			out[n] = ix.lines.at(i)
 		}
 	}
-	slices.Reverse(out)
-	return out, nil
+	return out
 }
 
 // LastModel is the model of the last snapshot that a run wrote; any is false
@@ -88,8 +93,43 @@ func (l *Library) LastModel(r Ref) (provider, api, model string, any bool) {
 // HasIdempotency reports whether a message with this idempotency key is in the
 // transcript.
 func (l *Library) HasIdempotency(r Ref, key string) bool {
-	ix := l.look(r)
-	return ix != nil && slices.Contains(ix.keys, hashKey(key))
+	if key == "" {
+		return false
+	}
+	found, err := l.hasKey(r, key)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		l.log.Warn("transcript cannot be read", "session", r.SessionID, "err", err)
+	}
+	return found
+}
+
+func (l *Library) hasKey(r Ref, key string) (bool, error) {
+	ix, err := l.facts(r)
+	if err != nil || len(ix.keys.lines(hashText([]byte(key)))) == 0 {
+		return false, err
+	}
+	// The hash says maybe; the lines say yes or no.
+	s, err := l.open(r)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	if ix, err = l.index(s); err != nil {
+		return false, err
+	}
+	for _, at := range ix.keys.lines(hashText([]byte(key))) {
+		if int(at) >= ix.lines.n {
+			continue
+		}
+		line, err := readSpan(s, ix.lines.at(int(at)))
+		if err != nil {
+			return false, err
+		}
+		if f, _ := parse(line); text(f.own.IdempotencyKey) == key {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // look is the index of a transcript, nil when there is none or it cannot be

@@ -74,7 +74,7 @@ func belongsToOther(name, id string) bool {
 // has none or one that leads elsewhere than to a sessions directory.
 func (p paths) sessionFile(r Ref) string {
 	text := jstext.Trim(r.SessionFile)
-	if text == "" || strings.ContainsRune(text, 0) {
+	if text == "" || strings.ContainsRune(text, 0) || reserved(filepath.Base(text)) {
 		return ""
 	}
 	if !filepath.IsAbs(text) {
@@ -98,6 +98,13 @@ func (p paths) sessionFile(r Ref) string {
 		}
 	}
 	return ""
+}
+
+// reserved reports whether a file in a sessions directory is something else
+// than a transcript: a store, a journal, or what belongs to one.
+func reserved(name string) bool {
+	name = strings.ToLower(name) // as file systems that ignore case compare
+	return strings.HasSuffix(name, ".json") || strings.Contains(name, ".json.") || strings.HasPrefix(name, "runs.journal")
 }
 
 // agentRoots are the directories that hold one directory per agent: that of
@@ -147,6 +154,12 @@ func inside(dir, path string) (string, bool) {
 	return rel, true
 }
 
+// within is inside or the directory itself.
+func within(dir, path string) bool {
+	_, ok := inside(dir, path)
+	return ok || dir == path
+}
+
 // realPath follows the symbolic links of path as far as it exists.
 func realPath(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -184,16 +197,6 @@ func (p place) key() string {
 
 // sibling is the file beside p whose name has suffix added.
 func (p place) sibling(suffix string) place { return place{base: p.base, name: p.name + suffix} }
-
-// open opens an existing file through its base.
-func (p place) open(flag int) (*os.File, error) {
-	root, err := os.OpenRoot(p.base)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return root.OpenFile(p.name, flag, 0)
-}
 
 // resolve finds the regular file that path leads to, links followed. It is
 // not found when it does not exist or lies in none of bases.

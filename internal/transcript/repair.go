@@ -20,7 +20,7 @@ func (l *Library) Repair(r Ref) (dropped int, err error) {
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}
-	if err != nil || !ix.head.ok || ix.bad == 0 {
+	if err != nil || !ix.repairable() {
 		return 0, err
 	}
 	s, err := l.open(r)
@@ -28,28 +28,41 @@ func (l *Library) Repair(r Ref) (dropped int, err error) {
 		return 0, err
 	}
 	defer s.close()
+	if dropped, err = l.repair(s); err != nil {
+		return 0, fmt.Errorf("repair transcript %s: %w", r.SessionID, err)
+	}
+	return dropped, nil
+}
+
+func (ix *index) repairable() bool { return ix.head.ok && ix.bad > 0 }
+
+func (l *Library) repair(s *source) (dropped int, err error) {
+	release, err := l.claim(s.key)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
 	defer l.locks.lock(s.key)()
 	if err := s.reopen(); err != nil {
 		return 0, err
 	}
-	ix, err = l.indexLocked(s)
-	if err != nil || !ix.head.ok || ix.bad == 0 {
+	ix, err := l.indexLocked(s)
+	if err != nil || !ix.repairable() {
 		return 0, err
 	}
-	root, err := os.OpenRoot(s.place.base)
+	root, err := l.disk.OpenRoot(s.place.base)
 	if err != nil {
 		return 0, err
 	}
 	defer root.Close()
-	err = l.replace(root, s.place.name, s.place.name+repairName(), func(w io.Writer) error {
+	err = l.replace(root, s.place, s.place.name+repairName(), func(w io.Writer) error {
 		return copyLines(newLines(s, s.info.Size()), w, func(_ int, line rawLine) bool {
 			_, parsed := parse(line.text)
-			return parsed
+			return parsed && !line.long
 		})
 	})
-	l.cache.drop(s.key)
 	if err != nil {
-		return 0, fmt.Errorf("repair transcript: %w", err)
+		return 0, err
 	}
 	l.log.Warn(fmt.Sprintf("session file repaired: dropped %d malformed line(s) (%s)", ix.bad, filepath.Base(s.place.name)))
 	return ix.bad, nil

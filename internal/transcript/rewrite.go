@@ -1,8 +1,7 @@
 package transcript
 
 import (
-	"bufio"
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,75 +10,102 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/parleyd/parley/internal/atomicfile"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/lockfile"
 )
 
-// replace puts a new file in the place of a transcript: written beside it,
-// synced, renamed over it. With backup the old file keeps existing under that
-// name. A crash leaves the old file or the new one in place, never none.
-func (l *Library) replace(root *os.Root, name, backup string, content func(io.Writer) error) (err error) {
-	temp := name + "." + rand.Text() + ".tmp"
-	defer func() {
-		if err != nil {
-			root.Remove(temp)
+// claimWait is how long a rewrite waits for another program to end its run.
+const claimWait = 10 * time.Second
+
+// claim keeps other programs from starting a run on a transcript that is about
+// to be rewritten; it waits for one that goes on.
+func (l *Library) claim(key string) (release func(), err error) {
+	unlock, err := transcriptLock(key).Acquire(context.Background(), time.Now().Add(claimWait))
+	if held, ok := errors.AsType[*lockfile.HeldError](err); ok {
+		return nil, fmt.Errorf("%w: %w", ErrLocked, held)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		if err := unlock(); err != nil {
+			l.log.Warn("lock of a transcript stays behind", "lock", key+".lock", "err", err)
 		}
-	}()
-	if err := writeFile(root, temp, content); err != nil {
-		return err
-	}
-	if err := l.faults.step("written"); err != nil {
-		return err
-	}
-	if backup != "" {
-		if err := keep(root, name, backup); err != nil {
-			return fmt.Errorf("keep the old transcript as %s: %w", backup, err)
-		}
-	}
-	if err := l.faults.step("kept"); err != nil {
-		return err
-	}
-	if err := root.Rename(temp, name); err != nil {
-		return err
-	}
-	return syncDir(root, filepath.Dir(name))
+	}, nil
 }
 
-// writeFile makes a new file and syncs it.
-func writeFile(root *os.Root, name string, content func(io.Writer) error) error {
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// transcriptLock is the lock file of a transcript: other programs hold it for
+// the length of a run.
+func transcriptLock(key string) lockfile.Lock {
+	return lockfile.Lock{Path: key + ".lock", Stale: 30 * time.Minute, Stuck: 30 * time.Minute}
+}
+
+// replace puts a new file in the place of a transcript, whose lock and claim
+// the caller has. With backup the old file keeps existing under that name. A
+// crash leaves the old file or the new one in place, never none.
+func (l *Library) replace(root *disk.Root, p place, backup string, content func(io.Writer) error) error {
+	key := p.key()
+	// Also after a failure: then the new name may not be durable.
+	defer l.cache.drop(key)
+	t, err := atomicfile.Create(root, p.name, content)
 	if err != nil {
 		return err
 	}
-	b := bufio.NewWriterSize(f, 64<<10)
-	err = content(b)
-	if err == nil {
-		err = b.Flush()
+	if backup != "" {
+		if err := keep(root, p.name, backup); err != nil {
+			return errors.Join(fmt.Errorf("keep the old transcript as %s: %w", backup, err), t.Discard())
+		}
 	}
-	if err == nil {
-		err = f.Sync()
+	if err = t.Commit(); err == nil {
+		l.suspects.Delete(key)
+		return nil
 	}
-	return errors.Join(err, f.Close())
+	if now, look := root.Lstat(p.name); look == nil && os.SameFile(now, t.Info) {
+		l.suspects.Store(key, true)
+		return err // the new file is in place: the old one is needed
+	}
+	if backup == "" {
+		return err
+	}
+	return errors.Join(err, root.Remove(backup))
 }
 
-// keep gives a file a second name: a link, or a copy where the file system
-// has none. Only its owner may read it.
-func keep(root *os.Root, name, backup string) error {
+// keep gives a file a second name, durably: a link, or a copy where the file
+// system has none. Only its owner may read it. On an error the name is free.
+func keep(root *disk.Root, name, backup string) error {
 	err := root.Link(name, backup)
-	if err == nil {
-		return root.Chmod(backup, 0o600)
-	}
 	if errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	old, err := root.Open(name)
+	if err != nil {
+		return copyFile(root, name, backup)
+	}
+	if err = root.Chmod(backup, 0o600); err == nil {
+		// Before the rename, lest a power cut keep the rename and lose the link.
+		err = root.SyncDir(filepath.Dir(backup))
+	}
+	if err != nil {
+		return errors.Join(err, root.Remove(backup))
+	}
+	return nil
+}
+
+func copyFile(root *disk.Root, from, to string) error {
+	old, err := root.Open(from)
 	if err != nil {
 		return err
 	}
 	defer old.Close()
-	return writeFile(root, backup, func(w io.Writer) error {
+	t, err := atomicfile.Create(root, to, func(w io.Writer) error {
 		_, err := io.Copy(w, old)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return t.Commit()
 }
 
 // copyLines copies the lines that are not blank and that want says to; n
@@ -87,7 +113,7 @@ func keep(root *os.Root, name, backup string) error {
 func copyLines(in *lines, w io.Writer, want func(n int, line rawLine) bool) error {
 	for n := 0; ; n++ {
 		line, ok, err := in.line()
-		for ok && blank(line.text) {
+		for ok && !line.long && blank(line.text) {
 			line, ok, err = in.line()
 		}
 		if err != nil || !ok {
@@ -95,6 +121,9 @@ func copyLines(in *lines, w io.Writer, want func(n int, line rawLine) bool) erro
 		}
 		if !want(n, line) {
 			continue
+		}
+		if line.long {
+			return errLong
 		}
 		if _, err := w.Write(append(line.text[:len(line.text):len(line.text)], '\n')); err != nil {
 			return err

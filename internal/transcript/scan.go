@@ -13,11 +13,12 @@ import (
 // writer of this format makes it, and one line must not exhaust the memory.
 const maxLine = 256 << 20
 
-// lines reads a transcript line by line from the start, with a buffer that
-// grows with the longest line.
+// lines reads a transcript line by line, with a buffer that grows with the
+// longest line.
 type lines struct {
 	r     io.ReaderAt
 	size  int64 // bytes to read; what others append meanwhile is not seen
+	max   int   // length of the longest line that is looked at
 	next  int64 // offset of the first byte that is not in buf
 	buf   []byte
 	start int   // of the part of buf that no line was made of yet
@@ -28,11 +29,16 @@ type lines struct {
 type rawLine struct {
 	text  []byte
 	off   int64
+	n     int  // length, a carriage return included
 	ended bool // by a newline
+	long  bool // it is longer than is looked at, and text is empty
 }
 
-func newLines(r io.ReaderAt, size int64) *lines {
-	return &lines{r: r, size: size, buf: make([]byte, 0, 64<<10)}
+func newLines(r io.ReaderAt, size int64) *lines { return newLinesFrom(r, 0, size, 64<<10) }
+
+// newLinesFrom begins at a place where a line begins.
+func newLinesFrom(r io.ReaderAt, off, size int64, buffer int) *lines {
+	return &lines{r: r, size: size, max: maxLine, next: off, off: off, buf: make([]byte, 0, buffer)}
 }
 
 // line is the next line; ok is false at the end of the file.
@@ -49,6 +55,9 @@ func (l *lines) line() (line rawLine, ok bool, err error) {
 			}
 			return l.take(len(l.buf), 0), true, nil
 		}
+		if len(l.buf)-l.start > l.max {
+			return l.skip()
+		}
 		moved := l.makeRoom()
 		searched -= moved
 		if err := l.fill(); err != nil {
@@ -60,7 +69,7 @@ func (l *lines) line() (line rawLine, ok bool, err error) {
 // take makes a line of the bytes up to end, which skip bytes follow.
 func (l *lines) take(end, skip int) rawLine {
 	text := l.buf[l.start:end]
-	line := rawLine{text: text, off: l.off, ended: skip > 0}
+	line := rawLine{text: text, off: l.off, n: len(text), ended: skip > 0}
 	if n := len(text); skip > 0 && n > 0 && text[n-1] == '\r' {
 		line.text = text[:n-1]
 	}
@@ -84,10 +93,30 @@ func (l *lines) makeRoom() int {
 	return moved
 }
 
-func (l *lines) fill() error {
-	if len(l.buf) > maxLine {
-		return errors.New("a line is longer than 256 MiB")
+// skip passes over a line that is too long to be held.
+func (l *lines) skip() (line rawLine, ok bool, err error) {
+	line = rawLine{off: l.off, long: true}
+	l.off += int64(len(l.buf) - l.start)
+	for {
+		l.buf, l.start = l.buf[:0], 0
+		if err := l.fill(); err != nil {
+			return rawLine{}, false, err
+		}
+		if len(l.buf) == 0 {
+			break
+		}
+		if i := bytes.IndexByte(l.buf, '\n'); i >= 0 {
+			line.ended = true
+			l.start = i + 1
+			l.off += int64(i) + 1
+			return line, true, nil
+		}
+		l.off += int64(len(l.buf))
 	}
+	return line, true, nil
+}
+
+func (l *lines) fill() error {
 	room := min(int64(cap(l.buf)-len(l.buf)), l.size-l.next)
 	n, err := l.r.ReadAt(l.buf[len(l.buf):len(l.buf)+int(room)], l.next)
 	l.buf = l.buf[:len(l.buf)+n]
@@ -99,8 +128,14 @@ func (l *lines) fill() error {
 	return err
 }
 
+// errLong is returned where every line must be copied.
+var errLong = errors.New("a line is longer than 256 MiB")
+
 // blank reports whether a line has nothing but white space.
 func blank(line []byte) bool {
+	if len(line) > 0 && line[0] == '{' {
+		return false
+	}
 	for _, c := range line {
 		if c > ' ' {
 			return c >= utf8.RuneSelf && jstext.Blank(string(line))

@@ -35,8 +35,9 @@ func (t *Totals) note(s *spend) {
 	}
 	t.TotalCost += s.cost
 	if !s.estimated {
+		costs, _ := rawjson.Parse(s.tokens.costs)
 		named := func(name string) float64 {
-			f, _ := rawjson.Number(s.tokens.costs.Get(name))
+			f, _ := rawjson.Number(costs.Get(name))
 			return f
 		}
 		t.InputCost += named("input")

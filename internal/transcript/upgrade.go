@@ -12,22 +12,21 @@ import (
 // reshape rewrites a file that lacks a header or is of an older version. Lines
 // that are not JSON stay as they are.
 func (w *writer) reshape() error {
-	u := &upgrade{head: w.ix.head, id: w.ref.SessionID, cwd: w.cwd}
+	u := &upgrade{head: w.ix.head, id: w.ref.SessionID, cwd: w.cwd, lines: w.ix.parsed}
 	backup := ""
 	if !u.head.ok {
 		backup = w.place.name + repairName()
 		u.head.version = formatVersion
-		if w.ix.leaf < 0 {
+		if w.ix.leaf() < 0 {
 			u.head.version = 1 // no line has an id: an old file that lost its header
 		}
 	}
 	if err := u.number(newLines(w.f, w.ix.size)); err != nil {
 		return err
 	}
-	err := w.l.replace(w.root, w.place.name, backup, func(out io.Writer) error {
+	err := w.l.replace(w.root, w.place, backup, func(out io.Writer) error {
 		return u.write(newLines(w.f, w.ix.size), out)
 	})
-	w.l.cache.drop(w.key)
 	if err != nil {
 		return fmt.Errorf("upgrade transcript: %w", err)
 	}
@@ -43,7 +42,9 @@ type upgrade struct {
 	head header
 	id   string // of the session, for a header
 	cwd  string
-	ids  []string // of the lines that are JSON, in order, the header included
+
+	lines int      // that are JSON
+	ids   []string // theirs, in order, the header included
 }
 
 // number gives ids to the lines of a file that has none.
@@ -51,11 +52,14 @@ func (u *upgrade) number(in *lines) error {
 	if u.head.version >= 2 {
 		return nil
 	}
-	used := &index{}
+	used := newIDSet(u.lines)
 	for {
 		line, ok, err := in.line()
 		if err != nil || !ok {
 			return err
+		}
+		if line.long {
+			return errLong
 		}
 		if blank(line.text) {
 			continue
@@ -67,8 +71,9 @@ func (u *upgrade) number(in *lines) error {
 		id := ""
 		if rawjson.Kind(line.text) == '{' && f.typ() != "session" {
 			id = used.newID()
-			n, usual := hexID(id)
-			used.lines = append(used.lines, span{id: n, usual: usual})
+			if n, usual := hexID([]byte(id)); usual {
+				used.add(n)
+			}
 		}
 		u.ids = append(u.ids, id)
 	}
@@ -86,6 +91,9 @@ func (u *upgrade) write(in *lines, out io.Writer) error {
 		line, ok, err := in.line()
 		if err != nil || !ok {
 			return err
+		}
+		if line.long {
+			return errLong
 		}
 		if blank(line.text) {
 			continue

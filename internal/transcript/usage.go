@@ -1,6 +1,11 @@
 package transcript
 
-import "github.com/parleyd/parley/internal/rawjson"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/parleyd/parley/internal/rawjson"
+)
 
 // Usage is what the answers in a transcript cost, as far as the models said.
 type Usage struct {
@@ -16,6 +21,9 @@ type Usage struct {
 type tally struct {
 	usage Usage
 	any   bool
+	// costs, if not nil, gets the costs in order instead of their sum: sums of
+	// parts would be rounded otherwise than the sum of all.
+	costs *[]float64
 }
 
 // Usage is the usage of the transcript of r; it is not there when no answer
@@ -31,7 +39,8 @@ func (l *Library) Usage(r Ref) (Usage, bool) {
 // note takes in one answer.
 func (t *tally) note(usage, provider, model rawjson.Value) {
 	u := readTokens(usage)
-	p, m := text(provider), text(model)
+	s := &t.usage
+	p, m := sameText(provider, s.Provider), sameText(model, s.Model)
 	if p == "openclaw" && m == "delivery-mirror" {
 		p, m = "", ""
 	}
@@ -39,7 +48,6 @@ func (t *tally) note(usage, provider, model rawjson.Value) {
 		return
 	}
 	t.any = true
-	s := &t.usage
 	s.Input += u.input
 	s.Output += u.output
 	s.CacheRead += u.cacheRead
@@ -48,8 +56,7 @@ func (t *tally) note(usage, provider, model rawjson.Value) {
 		s.TotalTokens = n
 	}
 	if u.hasCost {
-		s.Cost += u.cost
-		s.HasCost = true
+		t.pay(u.cost)
 	}
 	if p != "" {
 		s.Provider = p
@@ -59,56 +66,152 @@ func (t *tally) note(usage, provider, model rawjson.Value) {
 	}
 }
 
+func (t *tally) pay(cost float64) {
+	t.usage.HasCost = true
+	if t.costs != nil {
+		*t.costs = append(*t.costs, cost)
+		return
+	}
+	t.usage.Cost += cost
+}
+
+// join adds what follows, which has its costs listed.
+func (t *tally) join(o tally) {
+	s := &t.usage
+	t.any = t.any || o.any
+	s.Input += o.usage.Input
+	s.Output += o.usage.Output
+	s.CacheRead += o.usage.CacheRead
+	s.CacheWrite += o.usage.CacheWrite
+	s.TotalTokens = cmp.Or(o.usage.TotalTokens, s.TotalTokens)
+	s.Provider = cmp.Or(o.usage.Provider, s.Provider)
+	s.Model = cmp.Or(o.usage.Model, s.Model)
+	for _, cost := range *o.costs {
+		t.pay(cost)
+	}
+}
+
+// sameText is the string that v holds: last, mostly, and then it takes no
+// memory.
+func sameText(v rawjson.Value, last string) string {
+	if s, ok := simple(v); ok && string(s) == last {
+		return last
+	}
+	return text(v)
+}
+
 // tokens is one answer's usage under any of the names that providers give.
 type tokens struct {
 	input, output, cacheRead, cacheWrite, total int64
 	hasTotal                                    bool
 	cost                                        float64
 	hasCost                                     bool
-	costs                                       rawjson.Object // the cost object, when there is one
+	costs                                       rawjson.Value // the cost object, when there is one
 }
 
 func (t tokens) nonzero() bool {
 	return t.input > 0 || t.output > 0 || t.cacheRead > 0 || t.cacheWrite > 0 || t.total > 0
 }
 
+// The names of each count, the one that is looked at first in front.
+var (
+	inputNames      = []string{"input", "inputTokens", "input_tokens", "promptTokens", "prompt_tokens"}
+	outputNames     = []string{"output", "outputTokens", "output_tokens", "completionTokens", "completion_tokens"}
+	cacheReadNames  = []string{"cacheRead", "cache_read", "cache_read_input_tokens", "cached_tokens"}
+	cacheWriteNames = []string{"cacheWrite", "cache_write", "cache_creation_input_tokens"}
+	totalNames      = []string{"total", "totalTokens", "total_tokens"}
+)
+
 // readTokens reads a usage object.
 func readTokens(v rawjson.Value) tokens {
-	o, err := rawjson.Parse(v)
-	if err != nil {
+	var members usageMembers
+	if !members.read(v) {
 		return tokens{}
 	}
-	cached := rawjson.Object{}
-	if d, err := rawjson.Parse(o.Get("prompt_tokens_details")); err == nil {
-		cached = d
-	}
 	var t tokens
-	t.input, _ = count(o, "input", "inputTokens", "input_tokens", "promptTokens", "prompt_tokens")
-	t.output, _ = count(o, "output", "outputTokens", "output_tokens", "completionTokens", "completion_tokens")
+	t.input, _ = members.count(inputNames)
+	t.output, _ = members.count(outputNames)
 	ok := false
-	if t.cacheRead, ok = count(o, "cacheRead", "cache_read", "cache_read_input_tokens", "cached_tokens"); !ok {
-		t.cacheRead, _ = count(cached, "cached_tokens")
+	if t.cacheRead, ok = members.count(cacheReadNames); !ok {
+		var cached usageMembers
+		cached.read(members.get("prompt_tokens_details"))
+		t.cacheRead, _ = cached.count([]string{"cached_tokens"})
 	}
-	t.cacheWrite, _ = count(o, "cacheWrite", "cache_write", "cache_creation_input_tokens")
-	t.total, t.hasTotal = count(o, "total", "totalTokens", "total_tokens")
-	if c, err := rawjson.Parse(o.Get("cost")); err == nil {
+	t.cacheWrite, _ = members.count(cacheWriteNames)
+	t.total, t.hasTotal = members.count(totalNames)
+	var costs usageMembers
+	if c := members.get("cost"); costs.read(c) {
 		t.costs = c
-		t.cost, t.hasCost = rawjson.Number(c.Get("total"))
+		t.cost, t.hasCost = rawjson.Number(costs.get("total"))
 		t.hasCost = t.hasCost && t.cost >= 0
 	}
 	return t
 }
 
+// usageMembers are the members of a usage object. There are few: a scan of a
+// long transcript reads one for each answer and must not copy it.
+type usageMembers struct {
+	list  [16]usageMember
+	n     int
+	extra []usageMember
+}
+
+type usageMember struct{ name, value []byte }
+
+// read is false for what is no object.
+func (u *usageMembers) read(v rawjson.Value) bool {
+	return each(v, func(name, value []byte) {
+		if u.n < len(u.list) {
+			u.list[u.n] = usageMember{name, value}
+			u.n++
+			return
+		}
+		u.extra = append(u.extra, usageMember{name, value})
+	})
+}
+
+// get is the last member of a name.
+func (u *usageMembers) get(name string) rawjson.Value {
+	for _, m := range slices.Backward(u.extra) {
+		if string(m.name) == name {
+			return m.value
+		}
+	}
+	for _, m := range slices.Backward(u.list[:u.n]) {
+		if string(m.name) == name {
+			return m.value
+		}
+	}
+	return nil
+}
+
 // count is the first of the named members that is not null, as a number of
 // tokens; a negative one counts as none used.
-func count(o rawjson.Object, names ...string) (n int64, ok bool) {
+func (u *usageMembers) count(names []string) (n int64, ok bool) {
 	for _, name := range names {
-		v := o.Get(name)
-		if rawjson.Null(v) {
+		v := u.get(name)
+		if len(v) == 0 || kindIs(v, 'n') {
 			continue
+		}
+		if n, ok := smallNumber(v); ok {
+			return n, true
 		}
 		f, ok := rawjson.Number(v)
 		return max(0, int64(f)), ok
 	}
 	return 0, false
+}
+
+// smallNumber is the usual case: a few digits.
+func smallNumber(v rawjson.Value) (n int64, ok bool) {
+	if len(v) > 15 {
+		return 0, false
+	}
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
 }

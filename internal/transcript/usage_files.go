@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,7 +48,7 @@ func (l *Library) UsageFile(r Ref) (UsageFile, error) {
 // and that changed since a time: one per session id, the live one before
 // archives, else the newest.
 func (l *Library) UsageFiles(dir string, since time.Time) ([]UsageFile, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := l.disk.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -57,7 +56,7 @@ func (l *Library) UsageFiles(dir string, since time.Time) ([]UsageFile, error) {
 		return nil, err
 	}
 	defer root.Close()
-	names, err := fs.ReadDir(root.FS(), ".")
+	names, err := root.ReadDir(".")
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +105,7 @@ func (f UsageFile) better(old UsageFile) bool {
 
 // readFile opens a file that UsageFile or UsageFiles found.
 func (l *Library) readFile(f UsageFile, read func(*source) error) error {
-	s := &source{place: f.place, read: &l.read}
+	s := &source{disk: l.disk, place: f.place, read: &l.read}
 	if err := s.reopen(); err != nil {
 		return err
 	}

@@ -3,11 +3,13 @@ package transcript
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -17,30 +19,73 @@ const formatVersion = 3
 
 // writer is a transcript open for appending, under its lock.
 type writer struct {
-	l      *Library
-	ref    Ref
-	cwd    string
-	root   *os.Root
-	place  place
-	key    string
-	f      *os.File
-	made   bool // by this writer
-	ix     *index
-	unlock func()
+	l       *Library
+	ref     Ref
+	cwd     string
+	root    *disk.Root
+	place   place
+	key     string
+	f       *disk.File
+	made    bool // by this writer
+	settled bool // its name is known to be durable
+	ix      *index
+	unlock  func()
 }
 
 // openWriter opens or makes the transcript of r and brings it into the shape
-// that a writer needs: a header of the current version before the lines.
+// that a writer needs: a header of the current version before the lines, and
+// nothing that may be on the disk or not.
 func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
 	w, err := l.openAsIs(r, cwd)
+	if err != nil || w.ready() {
+		return w, err
+	}
+	// The lock of other programs comes before ours, lest readers wait for them.
+	w.close()
+	release, err := l.claim(w.key)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.upgrade(); err != nil {
+	defer release()
+	if w, err = l.openAsIs(r, cwd); err != nil || w.ready() {
+		return w, err
+	}
+	if w.ix.current() {
+		err = w.renew()
+	} else {
+		err = w.reshape()
+	}
+	if err == nil {
+		err = w.reopen()
+	}
+	if err != nil {
 		w.close()
 		return nil, err
 	}
 	return w, nil
+}
+
+// ready reports whether lines can be appended to the file as it is.
+func (w *writer) ready() bool {
+	_, suspect := w.l.suspects.Load(w.key)
+	return w.made || w.ix.current() && !suspect
+}
+
+// current reports whether the file is of the form that is written.
+func (ix *index) current() bool {
+	return ix.size == 0 || ix.head.ok && ix.head.version >= formatVersion
+}
+
+// renew writes all of a file anew, and so its name.
+func (w *writer) renew() error {
+	err := w.l.replace(w.root, w.place, "", func(out io.Writer) error {
+		_, err := io.Copy(out, io.NewSectionReader(w.f, 0, w.ix.size))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renew after a failed sync: %w", err)
+	}
+	return nil
 }
 
 // openAsIs opens or makes the transcript of r.
@@ -49,18 +94,15 @@ func (l *Library) openAsIs(r Ref, cwd string) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(p.base, 0o700); err != nil {
+	if err := l.disk.MkdirAll(p.base); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(p.base)
+	root, err := l.disk.OpenRoot(p.base)
 	if err != nil {
 		return nil, err
 	}
-	if dir := filepath.Dir(p.name); dir != "." {
-		if err := root.MkdirAll(dir, 0o700); err != nil {
-			root.Close()
-			return nil, err
-		}
+	if err := root.MkdirAll(filepath.Dir(p.name)); err != nil {
+		return nil, errors.Join(err, root.Close())
 	}
 	w := &writer{l: l, ref: r, cwd: cwd, root: root, place: p, key: p.key()}
 	w.unlock = l.locks.lock(w.key)
@@ -71,38 +113,26 @@ func (l *Library) openAsIs(r Ref, cwd string) (*writer, error) {
 	return w, nil
 }
 
-func (w *writer) upgrade() error {
-	if w.ix.size == 0 || w.ix.head.ok && w.ix.head.version >= formatVersion {
-		return nil
-	}
-	if err := w.reshape(); err != nil {
-		return err
-	}
-	return w.reopen()
-}
-
 // reopen opens the file, which may be a new one, and gets its index.
 func (w *writer) reopen() error {
 	if w.f != nil {
 		w.f.Close()
+		w.f = nil
 	}
 	_, err := w.root.Lstat(w.place.name)
 	w.made = errors.Is(err, fs.ErrNotExist)
-	w.f, err = w.root.OpenFile(w.place.name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		w.f = nil
-		return err
-	}
-	info, err := w.f.Stat()
+	f, info, err := openRegular(w.root, w.place.name, os.O_RDWR|os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return err
 	}
+	w.f = f
 	if info.Mode().Perm()&0o077 != 0 {
 		// Another program made it readable for others.
 		if err := w.f.Chmod(0o600); err != nil {
 			return err
 		}
 	}
+	w.settled = w.l.cache.settled(w.key, info)
 	w.ix, err = w.l.indexLocked(&source{f: w.f, info: info, place: w.place, key: w.key, read: &w.l.read})
 	return err
 }
@@ -118,17 +148,20 @@ func (w *writer) close() {
 // write appends text, which next describes, in one write and makes it durable.
 // When that fails the file is what it was.
 func (w *writer) write(text []byte, next *index) error {
-	_, err := w.l.faults.write(w.f, text)
+	n, err := w.f.Write(text)
 	if err == nil {
-		// The size changes, so fdatasync would save nothing.
-		err = w.f.Sync()
+		err = w.sync()
 	}
-	if err == nil && w.ix.size == 0 {
-		err = syncDir(w.root, filepath.Dir(w.place.name))
+	if err == nil && !w.settled {
+		// The file is new, or nobody knows whether its maker lived to do this.
+		err = w.syncName()
 	}
 	if err != nil {
 		w.l.cache.drop(w.key)
-		return errors.Join(err, w.takeBack())
+		return errors.Join(err, w.takeBack(int64(n)))
+	}
+	if w.made {
+		w.l.suspects.Delete(w.key) // that was a file of the same name before
 	}
 	info, err := w.f.Stat()
 	if err != nil || info.Size() != next.size {
@@ -136,34 +169,84 @@ func (w *writer) write(text []byte, next *index) error {
 		w.l.cache.drop(w.key)
 		return nil
 	}
-	w.l.cache.putIndex(w.key, info, next)
+	w.l.cache.putWritten(w.key, info, next)
 	return nil
 }
 
-// takeBack undoes a failed write.
-func (w *writer) takeBack() error {
-	if w.made {
-		return w.root.Remove(w.place.name)
+func (w *writer) sync() error {
+	if err := w.f.Datasync(); err != nil {
+		return fmt.Errorf("sync %s: %w", w.place.path(), err)
 	}
-	if err := w.f.Truncate(w.ix.size); err != nil {
+	return nil
+}
+
+// syncName makes the file's name durable.
+func (w *writer) syncName() error {
+	err := w.root.SyncDir(filepath.Dir(w.place.name))
+	if err != nil {
+		w.l.suspects.Store(w.key, true)
+	}
+	return err
+}
+
+// takeBack undoes a failed write of n bytes, unless another program has
+// written since.
+func (w *writer) takeBack(n int64) error {
+	info, err := w.f.Stat()
+	switch {
+	case err != nil:
+	case info.Size() != w.ix.size+n:
+		err = errors.New("another program wrote to the file")
+	case w.made:
+		err = w.root.Remove(w.place.name)
+	case n > 0:
+		err = w.f.Truncate(w.ix.size)
+	}
+	if err != nil {
+		w.l.suspects.Store(w.key, true)
 		return fmt.Errorf("cut back: %w", err)
 	}
 	return nil
 }
 
 // Ensure makes the transcript of r with a header line when it does not exist
-// or is empty, durably. It leaves any other file alone.
+// or is empty, durably. It leaves the content of any other file alone.
 func (l *Library) Ensure(r Ref, cwd string) error {
 	w, err := l.openAsIs(r, cwd)
 	if err != nil {
 		return err
 	}
+	if w.ix.current() && !w.ready() {
+		w.close()
+		if w, err = l.openWriter(r, cwd); err != nil {
+			return err
+		}
+	}
 	defer w.close()
 	if w.ix.size > 0 {
-		return nil
+		return w.settle()
 	}
 	text, next := w.start()
 	return w.write(text, next)
+}
+
+// settle makes a file durable that is there: whoever made it may have died
+// before it was.
+func (w *writer) settle() error {
+	if w.settled {
+		return nil
+	}
+	if err := w.sync(); err != nil {
+		return err
+	}
+	if err := w.syncName(); err != nil {
+		return err
+	}
+	info, err := w.f.Stat()
+	if err == nil && info.Size() == w.ix.size {
+		w.l.cache.putWritten(w.key, info, w.ix)
+	}
+	return err
 }
 
 // start is what a write begins with: the header in an empty file, the end of a
@@ -173,7 +256,7 @@ func (w *writer) start() ([]byte, *index) {
 	var text []byte
 	if next.size == 0 {
 		head := headerLine(w.ref.SessionID, w.cwd, time.Now())
-		next.add(head, 0, len(head), nil)
+		next.add(head, 0, len(head))
 		text = append(head, '\n')
 	} else if !next.ended {
 		text = []byte{'\n'}
@@ -195,14 +278,4 @@ func headerLine(id, cwd string, at time.Time) rawjson.Value {
 	o.Put("timestamp", jstext.ISO(at))
 	o.Put("cwd", cwd)
 	return o.JSON()
-}
-
-// syncDir makes names in a directory below root durable.
-func syncDir(root *os.Root, dir string) error {
-	d, err := root.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
