@@ -343,9 +343,10 @@ func (l *fileLog) exchange(root *disk.Root, t *atomicfile.Temp, seen stamp) erro
 
 // written notes that the file holds the changes up to v. The caller holds mu.
 func (l *fileLog) written(v *Snapshot, f *newFile) {
+	now := time.Now()
 	for key, c := range l.dirty {
 		if c.n <= v.n {
-			l.recent.add(c, f.Info.ModTime())
+			l.recent.add(c, now)
 			delete(l.dirty, key)
 			continue
 		}
