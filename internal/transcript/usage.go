@@ -2,7 +2,6 @@ package transcript
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -172,14 +171,14 @@ func (u *usageMembers) read(v rawjson.Value) bool {
 
 // get is the last member of a name.
 func (u *usageMembers) get(name string) rawjson.Value {
-	for _, m := range slices.Backward(u.extra) {
-		if string(m.name) == name {
-			return m.value
+	for i := len(u.extra) - 1; i >= 0; i-- {
+		if string(u.extra[i].name) == name {
+			return u.extra[i].value
 		}
 	}
-	for _, m := range slices.Backward(u.list[:u.n]) {
-		if string(m.name) == name {
-			return m.value
+	for i := u.n - 1; i >= 0; i-- {
+		if string(u.list[i].name) == name {
+			return u.list[i].value
 		}
 	}
 	return nil
