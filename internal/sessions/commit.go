@@ -244,6 +244,7 @@ func (s *Store) stage(base *Snapshot, batch []*update) (next *Snapshot, lines []
 	next = base.clone()
 	first := base.n + 1
 	lines = s.lines[:0]
+	clear(s.commits.staged)
 	for _, u := range batch {
 		u.err, u.panicked, u.set, u.removed = nil, nil, nil, nil
 		if u.ctx.Err() != nil {
@@ -266,6 +267,7 @@ func (s *Store) stage(base *Snapshot, batch []*update) (next *Snapshot, lines []
 		next.n++
 		for i := range u.set {
 			u.set[i].n = next.n
+			s.commits.staged[u.set[i].key] = true
 		}
 		lines = appendChanges(lines, next.n, first, now.UnixMilli(), u.set)
 	}
@@ -289,73 +291,63 @@ func (u *update) run(tx *Tx) error {
 // removals, then values by their place, so that new keys come in their order. A
 // key that was removed and put again is both.
 func (l *fileLog) changes(base *Snapshot, tx *Tx, t int64) []change {
-	if len(tx.sequence) == 1 {
-		return l.onlyChange(base, tx, t)
+	out := make([]change, 0, len(tx.touched))
+	var places map[string]uint64
+	if len(tx.touched) > 1 {
+		places = map[string]uint64{}
 	}
-	var removals, values []change
-	place := map[string]uint64{}
-	for _, key := range tx.sequence {
-		old, r := tx.before[key], tx.settle(key)
+	removals := 0
+	for _, k := range tx.touched {
+		if !k.changed {
+			continue
+		}
+		old, r := k.before, tx.settle(k)
 		if old == nil && r == nil || old != nil && r != nil && old.pos == r.pos && string(old.text()) == string(r.text()) {
 			continue
 		}
-		c := change{key: key, was: l.was(base, key), t: t}
+		c := change{key: k.key, was: l.was(base, k), t: t}
 		if old != nil && (r == nil || old.pos != r.pos) {
-			removals = append(removals, c)
+			out = slices.Insert(out, removals, c)
+			removals++
 		}
 		if r != nil {
 			c.entry = r.text()
-			place[key] = r.pos
-			values = append(values, c)
+			out = append(out, c)
+			if places != nil {
+				places[k.key] = r.pos
+			}
 		}
 	}
-	slices.SortFunc(values, func(a, b change) int { return cmp.Compare(place[a.key], place[b.key]) })
-	return append(removals, values...)
-}
-
-// onlyChange is changes for what nearly every change is: one key put in its
-// place.
-func (l *fileLog) onlyChange(base *Snapshot, tx *Tx, t int64) []change {
-	key := tx.sequence[0]
-	old, r := tx.before[key], tx.settle(key)
-	c := change{key: key, t: t}
-	switch {
-	case old == nil && r == nil:
-		return nil
-	case r != nil && old != nil && old.pos != r.pos:
-		c.was = l.was(base, key)
-		put := c
-		put.entry = r.text()
-		return []change{c, put}
-	case r != nil:
-		if c.entry = r.text(); old != nil && string(old.text()) == string(c.entry) {
-			return nil
-		}
-	}
-	c.was = l.was(base, key)
-	return []change{c}
+	slices.SortStableFunc(out[removals:], func(a, b change) int { return cmp.Compare(places[a.key], places[b.key]) })
+	return out
 }
 
 // settle brings a changed entry into the form that is written.
-func (tx *Tx) settle(key string) *record {
-	r := tx.record(key)
-	if r == nil || !r.object {
+func (tx *Tx) settle(k touched) *record {
+	r := tx.record(k.key)
+	if r == nil || !r.object || k.before != nil && k.before.object && k.before.entry.e.settledAs(r.entry.e) {
 		return r
 	}
 	if n := normalize(r.entry); n.e != r.entry.e {
-		return tx.place(r, key, n)
+		next := tx.member(r, k.key, n)
+		tx.replace(r, next)
+		return next
 	}
 	return r
 }
 
-// was is the hash of a key's value in the file.
-func (l *fileLog) was(base *Snapshot, key string) string {
+// was is the hash of a changed key's value in the file. The key is in dirty, or
+// was changed earlier in the batch, or before is the member that the file has.
+func (l *fileLog) was(base *Snapshot, k touched) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c, ok := l.dirty[key]; ok {
+	if c, ok := l.dirty[k.key]; ok {
 		return c.was
 	}
-	return base.fileHash(base.record(key))
+	if l.staged[k.key] {
+		return base.fileHash(base.record(k.key))
+	}
+	return base.fileHash(k.before)
 }
 
 // write makes staged changes durable and then publishes them. The caller holds

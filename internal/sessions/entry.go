@@ -85,6 +85,15 @@ func (e *entry) text() rawjson.Value {
 // readers see. It holds after text.
 func (e *entry) unsettled() bool { return e.loose && string(*e.settled.Load()) != string(e.raw) }
 
+// settledAs reports whether next, which came of e by a change of other fields,
+// has the form that is written because e has it.
+func (e *entry) settledAs(next *entry) bool {
+	if e.loose && (e.settled.Load() == nil || e.unsettled()) {
+		return false
+	}
+	return sameForm(e.object(), next.object())
+}
+
 // Fields are the entry's fields. They are shared: Clone before changing.
 func (e Entry) Fields() rawjson.Object {
 	if e.e == nil {

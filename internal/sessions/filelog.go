@@ -44,6 +44,8 @@ type fileLog struct {
 
 	lock fileLock // of other programs; set before the store is owned
 
+	staged map[string]bool // keys that the batch in the making has changed; commitLoop's
+
 	mu     sync.Mutex // guards the rest, and what load sets; held while the file is taken in
 	owner  *flock.Flock
 	base   identity          // of the file as it was last taken in or written

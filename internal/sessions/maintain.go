@@ -61,8 +61,8 @@ func (tx *Tx) written() func() map[string]bool {
 	return func() map[string]bool {
 		if keys == nil {
 			keys = make(map[string]bool, len(tx.touched))
-			for key := range tx.touched {
-				keys[stored(key, tx.agent)] = true
+			for _, t := range tx.touched {
+				keys[stored(t.key, tx.agent)] = true
 			}
 		}
 		return keys
@@ -157,8 +157,8 @@ func (s *Store) warn(tx *Tx, now time.Time) {
 	}
 	newestGone, over := tx.recent.GetAt(s.rules.MaxEntries) // the first beyond the limit
 	cutoff := s.cutoff(now)
-	for key := range tx.touched {
-		r := tx.record(key)
+	for _, t := range tx.touched {
+		r := tx.record(t.key)
 		if r == nil || !r.object || s.keys.isMain(r.canon) {
 			continue
 		}

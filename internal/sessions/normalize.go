@@ -38,6 +38,21 @@ func rename(o *rawjson.Object, from, to string) {
 // this form already is returned as it is.
 func normalize(e Entry) Entry { return normalizeDelivery(normalizeModel(e)) }
 
+// formFields are the fields that normalize looks at.
+var formFields = [...]string{
+	"model", "modelProvider", "deliveryContext", "channel", "origin", "lastChannel", "lastTo", "lastAccountId", "lastThreadId",
+}
+
+// sameForm reports whether two entries are the same to normalize.
+func sameForm(a, b rawjson.Object) bool {
+	for _, name := range formFields {
+		if string(a.Get(name)) != string(b.Get(name)) {
+			return false
+		}
+	}
+	return true
+}
+
 func normalizeModel(e Entry) Entry {
 	if !e.Fields().Has("model") && !e.Fields().Has("modelProvider") {
 		return e

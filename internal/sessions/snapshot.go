@@ -130,10 +130,14 @@ func (v *Snapshot) at(s *slot) *record {
 
 // put sets the value of a stored key, an entry: in its place when it is there,
 // else at the end.
-func (v *Snapshot) put(key string, e Entry) { v.place(v.record(key), key, e) }
+func (v *Snapshot) put(key string, e Entry) {
+	old := v.record(key)
+	v.replace(old, v.member(old, key, e))
+}
 
-// place is put for a caller who knows the present member, nil for none.
-func (v *Snapshot) place(old *record, key string, e Entry) *record {
+// member is the record of an entry for a key whose present member is old, nil
+// for none: it gets a new place then.
+func (v *Snapshot) member(old *record, key string, e Entry) *record {
 	s := slotOf(v.keys, v.agent, key, e)
 	if old != nil {
 		if s.pos = old.pos; s.same(old.slot) {
@@ -145,7 +149,6 @@ func (v *Snapshot) place(old *record, key string, e Entry) *record {
 	}
 	r := &record{slot: s, entry: e}
 	r.updated, r.dated = e.Number("updatedAt")
-	v.replace(old, r)
 	return r
 }
 

@@ -51,7 +51,7 @@ func openStore(path, agent string, keys Keys, o Options) *Store {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.commits = &fileLog{files: o.Disk, path: path, keys: keys, agent: agent, log: s.log, poke: s.poke, dirty: map[string]change{}}
+	s.commits = &fileLog{files: o.Disk, path: path, keys: keys, agent: agent, log: s.log, poke: s.poke, dirty: map[string]change{}, staged: map[string]bool{}}
 	s.checkpoints.stop = make(chan struct{})
 	return s
 }
