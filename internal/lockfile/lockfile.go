@@ -1,6 +1,6 @@
 // Package lockfile is the lock files that OpenClaw and Parley share: whoever
 // makes <file>.lock owns the file until it removes the lock (see
-// doc/transcripts.md, Lock files).
+// doc/disk.md, Lock files).
 //
 // It owns their content, the rules by which a lock counts as left behind, and
 // the way to take such a lock without taking one that is alive. A lock file is

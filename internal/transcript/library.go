@@ -1,6 +1,6 @@
 // Package transcript owns the transcript files of all sessions: it alone opens
 // them. A transcript is JSONL: a header line, then one JSON object per line,
-// each naming the one before it as its parent (see doc/transcripts.md).
+// each naming the one before it as its parent (see doc/disk.md, Transcripts).
 //
 // Guarantees:
 //   - A line is on disk when Append returns. A failed append leaves the file
