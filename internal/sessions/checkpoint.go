@@ -193,14 +193,20 @@ func (s *Store) tryCheckpoint(ctx context.Context, last bool) error {
 	if err != nil {
 		return errors.Join(err, f.Discard())
 	}
-	defer func() {
-		if err := release(); err != nil {
-			s.log.Error("session store lock cannot be removed", "path", s.path, "err", err)
-		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.recent.locked = false
-	}()
+	err = s.install(root, v, f, last)
+	l.mu.Lock()
+	l.recent.locked = false
+	l.mu.Unlock()
+	if err := release(); err != nil {
+		s.log.Error("session store lock cannot be removed", "path", s.path, "err", err)
+	}
+	return err
+}
+
+// install puts the prepared content of v in the place of the file, and a new
+// journal beside it, or none with last. The caller holds the lock file.
+func (s *Store) install(root *disk.Root, v *Snapshot, f *newFile, last bool) error {
+	l := s.commits
 	l.turn.Lock()
 	defer l.turn.Unlock()
 	if err := s.swap(root, v, f); err != nil {

@@ -102,7 +102,10 @@ func (s *Store) snapshot() *Snapshot {
 // fn changes nothing, nothing is written. The functions of one store run one
 // after another, on a goroutine of the store; those that wait together are
 // made durable together. A change that another program's lock keeps waiting
-// for 10 s fails. fn must not call Update of the same store.
+// for 10 s fails. fn must not call Update of the same
+// store, nor end its goroutine (as FailNow of a test does). It may be called
+// again when another program changed the file meanwhile: it must set what it
+// gives its caller, not add to it.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	u := &update{ctx: ctx, fn: fn, deadline: time.Now().Add(lockWait), done: make(chan struct{})}
 	s.mu.Lock()
