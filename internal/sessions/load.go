@@ -78,7 +78,7 @@ func parseStore(data []byte, keys Keys, agent string) (*Snapshot, error) {
 		return v, nil
 	}
 	var records []*record
-	var repeated map[string]int
+	var repeated map[string]bool
 	_, err := rawjson.CompactObject(make([]byte, 0, len(data)), data, func(name []byte, value rawjson.Value) error {
 		// A copy: one entry must not keep the memory of the whole file.
 		r := loadRecord(keys, agent, string(name), bytes.Clone(value))
@@ -89,15 +89,15 @@ func parseStore(data []byte, keys Keys, agent string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	byKey := slices.Clone(records)
-	slices.SortFunc(byKey, func(a, b *record) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.pos, b.pos)) })
-	for i := 1; i < len(byKey); i++ {
-		if byKey[i].key == byKey[i-1].key {
+	seen := make(map[string]bool, len(records))
+	for _, r := range records {
+		if seen[r.key] {
 			if repeated == nil {
-				repeated = map[string]int{}
+				repeated = map[string]bool{}
 			}
-			repeated[byKey[i].key]++
+			repeated[r.key] = true
 		}
+		seen[r.key] = true
 	}
 	if repeated != nil {
 		records = lastOfEach(records, repeated)
@@ -107,11 +107,11 @@ func parseStore(data []byte, keys Keys, agent string) (*Snapshot, error) {
 }
 
 // lastOfEach leaves of each repeated key the last value, in the first place.
-func lastOfEach(records []*record, repeated map[string]int) []*record {
+func lastOfEach(records []*record, repeated map[string]bool) []*record {
 	first := map[string]*record{}
 	out := records[:0]
 	for _, r := range records {
-		if _, ok := repeated[r.key]; !ok {
+		if !repeated[r.key] {
 			out = append(out, r)
 			continue
 		}
@@ -142,7 +142,11 @@ func (v *Snapshot) fill(records []*record) {
 		}
 	}
 	load(v.recent, dated, func(a, b *record) int { return cmp.Or(cmp.Compare(b.updated, a.updated), cmp.Compare(a.pos, b.pos)) })
-	load(v.byKey, slots, func(a, b *slot) int { return cmp.Compare(a.key, b.key) })
+	byHash := make([]named, len(slots))
+	for i, s := range slots {
+		byHash[i] = named{hashKey(s.key), s}
+	}
+	load(v.byKey, byHash, func(a, b named) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key, b.key)) })
 	slots = slices.DeleteFunc(slots, func(s *slot) bool { return !s.object })
 	by := func(name func(*slot) string, into interface{ Load(*slot) (*slot, bool) }) {
 		some := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return name(s) == "" })

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/tidwall/btree"
 
 	"github.com/parleyd/parley/internal/jstext"
@@ -27,7 +28,7 @@ type Snapshot struct {
 	// leave them alone.
 	order     *btree.BTreeG[*record] // by place in the file
 	recent    *btree.BTreeG[*record] // newest first, then place; objects only
-	byKey     *btree.BTreeG[*slot]   // by stored key
+	byKey     *btree.BTreeG[named]   // by the hash of the stored key
 	byCanon   *btree.BTreeG[*slot]   // by canonical key, then place: the spellings of a key
 	byLabel   *btree.BTreeG[*slot]   // entries with a label
 	bySession *btree.BTreeG[*slot]   // entries with a sessionId
@@ -79,6 +80,15 @@ func (r *record) text() rawjson.Value {
 	return r.raw
 }
 
+// named is a member by its key. A search compares the hashes, which lie in the
+// tree itself, and looks at one key.
+type named struct {
+	hash uint64
+	*slot
+}
+
+func hashKey(key string) uint64 { return xxhash.Sum64String(key) }
+
 // link says that a member names parent as its parent.
 type link struct {
 	parent string
@@ -89,7 +99,7 @@ func newSnapshot(keys Keys, agent string) *Snapshot {
 	v := &Snapshot{keys: keys, agent: agent}
 	v.order = tree(func(a, b *record) bool { return a.pos < b.pos })
 	v.recent = tree(func(a, b *record) bool { return a.updated > b.updated || a.updated == b.updated && a.pos < b.pos })
-	v.byKey = tree(func(a, b *slot) bool { return a.key < b.key })
+	v.byKey = tree(func(a, b named) bool { return a.hash < b.hash || a.hash == b.hash && a.key < b.key })
 	v.byCanon = tree(func(a, b *slot) bool { return a.canon < b.canon || a.canon == b.canon && a.pos < b.pos })
 	v.byLabel = tree(func(a, b *slot) bool { return a.label < b.label || a.label == b.label && a.pos < b.pos })
 	v.bySession = tree(func(a, b *slot) bool { return a.session < b.session || a.session == b.session && a.pos < b.pos })
@@ -115,11 +125,11 @@ func (v *Snapshot) clone() *Snapshot {
 
 // record is the member with exactly this stored key, nil when there is none.
 func (v *Snapshot) record(key string) *record {
-	s, ok := v.byKey.Get(&slot{key: key})
+	s, ok := v.byKey.Get(named{hashKey(key), &slot{key: key}})
 	if !ok {
 		return nil
 	}
-	return v.at(s)
+	return v.at(s.slot)
 }
 
 // at is the member in a place.
@@ -179,7 +189,7 @@ func (v *Snapshot) replace(old, r *record) {
 
 // learn adds what a member is found by.
 func (v *Snapshot) learn(s *slot) {
-	v.byKey.Set(s)
+	v.byKey.Set(named{hashKey(s.key), s})
 	if !s.object {
 		return
 	}
@@ -200,7 +210,7 @@ func (v *Snapshot) learn(s *slot) {
 
 // forget undoes learn.
 func (v *Snapshot) forget(s *slot) {
-	v.byKey.Delete(s)
+	v.byKey.Delete(named{hashKey(s.key), s})
 	if !s.object {
 		return
 	}

@@ -39,8 +39,8 @@ func (tx *Tx) record(key string) *record {
 	}
 	tx.pivot.key, tx.pivot.object = key, true // the search looks at the key alone
 	tx.found = nil
-	if s, ok := tx.byKey.Get(&tx.pivot); ok {
-		tx.pivotRecord.slot = s
+	if s, ok := tx.byKey.Get(named{hashKey(key), &tx.pivot}); ok {
+		tx.pivotRecord.slot = s.slot
 		tx.found, _ = tx.order.Get(&tx.pivotRecord)
 	}
 	return tx.found
