@@ -5,6 +5,9 @@ import (
 	"cmp"
 	"io"
 	"slices"
+	"sync"
+
+	"github.com/tidwall/btree"
 
 	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
@@ -25,8 +28,11 @@ func readContent(files *disk.FS, path string, keys Keys, agent string) (*content
 	if err != nil {
 		return nil, err
 	}
-	c := &content{stamp: at, base: identify(data)}
+	c := &content{stamp: at}
+	var work sync.WaitGroup
+	work.Go(func() { c.base = identify(data) })
 	c.view, err = parseStore(data, keys, agent)
+	work.Wait()
 	if err != nil {
 		c.view = newSnapshot(keys, agent)
 		c.view.damaged = len(bytes.TrimSpace(data)) > 0
@@ -127,47 +133,52 @@ func lastOfEach(records []*record, repeated map[string]bool) []*record {
 	return out
 }
 
-// fill puts records, in the order of their places, into an empty snapshot. An
-// index that is filled in its order is built without searching.
+// fill puts records, in the order of their places, into an empty snapshot. The
+// indexes are filled in their order, so without searching, and side by side.
 func (v *Snapshot) fill(records []*record) {
-	var slots []*slot
-	var dated []*record
+	var slots, objects []*slot
+	var entries []*record
+	var byHash []named
 	for _, r := range records {
-		v.order.Load(r)
 		v.next = r.pos + 1
 		slots = append(slots, r.slot)
 		if r.object {
-			dated = append(dated, r)
+			objects = append(objects, r.slot)
+			entries = append(entries, r)
 			v.zeros += r.zero()
 		}
 	}
-	load(v.recent, dated, func(a, b *record) int { return cmp.Or(cmp.Compare(b.updated, a.updated), cmp.Compare(a.pos, b.pos)) })
-	byHash := make([]named, len(slots))
-	for i, s := range slots {
-		byHash[i] = named{hashKey(s.key), s}
+	for _, s := range slots {
+		byHash = append(byHash, named{hashKey(s.key), s})
 	}
-	load(v.byKey, byHash, func(a, b named) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key, b.key)) })
-	slots = slices.DeleteFunc(slots, func(s *slot) bool { return !s.object })
-	by := func(name func(*slot) string, into interface{ Load(*slot) (*slot, bool) }) {
-		some := slices.DeleteFunc(slices.Clone(slots), func(s *slot) bool { return name(s) == "" })
-		slices.SortFunc(some, func(a, b *slot) int { return cmp.Or(cmp.Compare(name(a), name(b)), cmp.Compare(a.pos, b.pos)) })
-		for _, s := range some {
-			into.Load(s)
-		}
+	var work sync.WaitGroup
+	by := func(name func(*slot) string, into *btree.BTreeG[*slot]) {
+		work.Go(func() {
+			some := slices.DeleteFunc(slices.Clone(objects), func(s *slot) bool { return name(s) == "" })
+			load(into, some, func(a, b *slot) int { return cmp.Or(cmp.Compare(name(a), name(b)), cmp.Compare(a.pos, b.pos)) })
+		})
 	}
 	by(func(s *slot) string { return s.canon }, v.byCanon)
 	by(func(s *slot) string { return s.label }, v.byLabel)
 	by(func(s *slot) string { return s.session }, v.bySession)
 	by(func(s *slot) string { return s.file }, v.byFile)
-	for _, s := range slots {
+	work.Go(func() {
+		load(v.order, slices.Clone(records), func(a, b *record) int { return cmp.Compare(a.pos, b.pos) })
+		load(v.recent, entries, func(a, b *record) int { return cmp.Or(cmp.Compare(b.updated, a.updated), cmp.Compare(a.pos, b.pos)) })
+	})
+	work.Go(func() {
+		load(v.byKey, byHash, func(a, b named) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key, b.key)) })
+	})
+	for _, s := range objects {
 		for _, p := range s.parents {
 			v.byParent.Set(link{p, s})
 		}
 	}
+	work.Wait()
 }
 
 // load puts list into an empty tree.
-func load[T any](into interface{ Load(T) (T, bool) }, list []T, compare func(a, b T) int) {
+func load[T any](into *btree.BTreeG[T], list []T, compare func(a, b T) int) {
 	slices.SortFunc(list, compare)
 	for _, x := range list {
 		into.Load(x)
