@@ -4,13 +4,14 @@
 # make build      bin/parley, static
 # make scenarios  the recorded scenarios against bin/parley, with both players
 # make crash      kill the daemon ROUNDS times while clients write, and more of the kind
-# make fuzz       every fuzz target for FUZZTIME
+# make fuzz       every fuzz target of FUZZPKGS (all) for FUZZTIME
 # make bench      benchmarks through the wire, beside their floors
 
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME    ?= 10s
+FUZZPKGS    ?= ./...
 ROUNDS      ?= 400
 BENCHTIME   ?= 2s
 TESTFLAGS   ?=
@@ -39,10 +40,11 @@ crash:
 	$(GO) test -count=1 -v -timeout 60m -artifacts -outputdir .cache/crash ./internal/crashtest -args -rounds $(ROUNDS)
 
 fuzz:
-	GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+	GO='$(GO)' scripts/fuzz.sh $(FUZZTIME) $(FUZZPKGS)
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./internal/gatewaytest
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./internal/sessions ./internal/transcript
 
 clean:
 	rm -rf bin .cache
