@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -18,6 +17,9 @@ type stamp struct {
 }
 
 func stampOf(info fs.FileInfo) stamp {
+	if info == nil {
+		return stamp{}
+	}
 	s := stamp{mtime: info.ModTime(), size: info.Size()}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		s.inode = st.Ino
@@ -43,9 +45,4 @@ func statFile(path string) (stamp, error) {
 
 func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-}
-
-// splitPath is the directory and the name of a file.
-func splitPath(path string) (dir, name string) {
-	return filepath.Dir(path), filepath.Base(path)
 }

@@ -105,10 +105,11 @@ func (l *fileLog) load() (*Snapshot, error) {
 		return nil, err
 	}
 	for try := 1; ; try++ {
-		data, tail, err := readStamped(l.files, l.journalPath())
+		data, info, err := readWhole(l.files, l.journalPath())
 		if err != nil {
 			return nil, err
 		}
+		tail := stampOf(info)
 		c, err := readContent(l.files, l.path, l.keys, l.agent)
 		if err != nil {
 			return nil, err
@@ -130,6 +131,7 @@ func (l *fileLog) join(c *content, data []byte, tail stamp) (*Snapshot, error) {
 	v := c.view
 	v.n, v.tail = r.n, tail
 	l.base, l.dirty = c.base, map[string]change{}
+	l.tighten(c)
 	l.refused = nil
 	if len(r.damaged) > 0 || !r.ok && r.newlines > 0 {
 		l.refused = l.damagedJournal(r)
@@ -266,6 +268,7 @@ func (l *fileLog) takeIn(n int64) (*Snapshot, error) {
 		l.recent = recent{}
 	}
 	l.base = c.base
+	l.tighten(c)
 	if next.damaged {
 		return l.publish(next), nil // what is in the journal stays until the file is set aside
 	}
@@ -279,6 +282,20 @@ func (l *fileLog) takeIn(n int64) (*Snapshot, error) {
 		return nil, err
 	}
 	return l.publishMerged(next), nil
+}
+
+// tighten takes back rights of others on a file that another program wrote; if
+// that cannot be done, the next checkpoint's file has none.
+func (l *fileLog) tighten(c *content) {
+	if !c.open || !l.owned.Load() {
+		return
+	}
+	root, err := l.files.OpenRoot(l.dir())
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	_ = root.Chmod(filepath.Base(l.path), 0o600)
 }
 
 // journalGone reports whether the journal that we write was removed.

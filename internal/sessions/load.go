@@ -3,7 +3,10 @@ package sessions
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -18,17 +21,18 @@ type content struct {
 	stamp stamp
 	base  identity
 	view  *Snapshot
+	open  bool // others than the owner may read or write it
 }
 
 // readContent reads the store file at path. Content that is no JSON object
 // gives an empty snapshot that is marked as damaged; a missing or empty file
 // just an empty one.
 func readContent(files *disk.FS, path string, keys Keys, agent string) (*content, error) {
-	data, at, err := readStamped(files, path)
+	data, info, err := readWhole(files, path)
 	if err != nil {
 		return nil, err
 	}
-	c := &content{stamp: at}
+	c := &content{stamp: stampOf(info), open: info != nil && info.Mode().Perm()&0o077 != 0}
 	var work sync.WaitGroup
 	work.Go(func() { c.base = identify(data) })
 	c.view, err = parseStore(data, keys, agent)
@@ -37,43 +41,45 @@ func readContent(files *disk.FS, path string, keys Keys, agent string) (*content
 		c.view = newSnapshot(keys, agent)
 		c.view.damaged = len(bytes.TrimSpace(data)) > 0
 	}
-	c.view.stamp = at
-	c.view.blank = at != (stamp{}) && len(bytes.TrimSpace(data)) == 0
+	c.view.stamp = c.stamp
+	c.view.blank = info != nil && len(bytes.TrimSpace(data)) == 0
 	return c, nil
 }
 
-// readStamped reads a file of the store's directory with its stamp; one that is
-// not there is nothing, with the zero stamp.
-func readStamped(files *disk.FS, path string) ([]byte, stamp, error) {
-	dir, name := splitPath(path)
-	root, err := files.OpenRoot(dir)
+// readWhole reads a file of the store's directory and describes it as it was
+// before: a change in between is then seen at the next look, not lost. One that
+// is not there is nothing, without a description.
+func readWhole(files *disk.FS, path string) ([]byte, fs.FileInfo, error) {
+	root, err := files.OpenRoot(filepath.Dir(path))
 	if missing(err) {
-		return nil, stamp{}, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, stamp{}, err
+		return nil, nil, err
 	}
 	defer root.Close()
+	name := filepath.Base(path)
+	if info, err := root.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("is no regular file")} // a pipe would wait for ever
+	}
 	f, err := root.Open(name)
 	if missing(err) {
-		return nil, stamp{}, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, stamp{}, err
+		return nil, nil, err
 	}
 	defer f.Close() // only read
-	// The stamp is taken before reading: a change in between is then seen at
-	// the next look, not lost.
 	info, err := f.Stat()
 	if err != nil {
-		return nil, stamp{}, err
+		return nil, nil, err
 	}
 	var b bytes.Buffer
 	b.Grow(int(info.Size()) + bytes.MinRead)
 	if _, err := b.ReadFrom(struct{ io.Reader }{f}); err != nil {
-		return nil, stamp{}, err
+		return nil, nil, err
 	}
-	return b.Bytes(), stampOf(info), nil
+	return b.Bytes(), info, nil
 }
 
 // parseStore reads the members of a store file. A repeated key keeps its first

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,6 +187,48 @@ func checkUnreadable(t *testing.T, st *Store) {
 	err := set(t.Context(), st, "agent:main:n", entryOf(t, `{}`))
 	if e, ok := errors.AsType[*protocol.Error](err); !ok || e.Code != protocol.Unavailable {
 		t.Errorf("write: %v, want UNAVAILABLE", err)
+	}
+}
+
+// What is no file of ours is neither read nor replaced, and nothing waits for
+// it.
+func TestStrangeThingsInPlaceOfTheStore(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside.json")
+	writeFile(t, outside, `{"agent:main:secret":{}}`)
+	for name, put := range map[string]func(path string) error{
+		"pipe":            func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"link out":        func(path string) error { return os.Symlink(outside, path) },
+		"link to nowhere": func(path string) error { return os.Symlink("/nowhere/at/all", path) },
+	} {
+		st := openOne(t, "")
+		if err := errors.Join(os.MkdirAll(st.Dir(), 0o700), put(st.Path())); err != nil {
+			t.Fatal(err)
+		}
+		if got := keysOf(st); len(got) != 0 {
+			t.Errorf("%s: keys %v", name, got)
+		}
+		err := set(t.Context(), st, "agent:main:n", entryOf(t, `{}`))
+		if name != "link to nowhere" && err == nil {
+			t.Errorf("%s: a change was taken", name)
+		}
+		if name == "link out" && readFile(t, outside) != `{"agent:main:secret":{}}` {
+			t.Errorf("%s: the file outside was changed", name)
+		}
+		if err := os.Remove(st.Path()); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A file that another program left readable for others is closed to them.
+func TestForeignFileIsTightened(t *testing.T) {
+	st := openOne(t, `{"agent:main:a":{}}`)
+	if err := os.Chmod(st.Path(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	keysOf(st)
+	if info, err := os.Stat(st.Path()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
 
