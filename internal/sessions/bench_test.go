@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -153,6 +154,55 @@ func BenchmarkDurable(b *testing.B) {
 			b.ReportMetric(median(1)/median(2), "large/floor")
 			b.ReportMetric(float64(len(took[2])*each*min(writers, 16))/float64(bare.n), "floor-batch")
 		})
+	}
+}
+
+// counts are the operations that a store did on its files.
+type counts struct{ journalBytes, journalSyncs, otherBytes atomic.Int64 }
+
+func (c *counts) hook(op disk.Op) (int, error) {
+	journal := strings.HasSuffix(op.Path, ".journal") || strings.Contains(op.Path, ".journal.")
+	switch {
+	case op.Kind == disk.Write && journal:
+		c.journalBytes.Add(int64(len(op.Data)))
+	case op.Kind == disk.Write:
+		c.otherBytes.Add(int64(len(op.Data)))
+	case op.Kind == disk.Sync && journal:
+		c.journalSyncs.Add(1)
+	}
+	return 0, nil
+}
+
+// BenchmarkJournal tells what patches write: to the journal, zeros that take
+// space in advance included, and by checkpoints.
+func BenchmarkJournal(b *testing.B) {
+	for _, writers := range []int{1, 64} {
+		for _, n := range []int{100, 50_000} {
+			b.Run(fmt.Sprintf("writers=%d/entries=%d", writers, n), func(b *testing.B) {
+				var c counts
+				st := openOn(b, disk.New(c.hook), storeOf(n))
+				patchOne(b, st, "agent:main:k0")
+				checkpoint(b, st)
+				c.journalBytes.Store(0)
+				c.journalSyncs.Store(0)
+				c.otherBytes.Store(0)
+				var done atomic.Int64
+				var wg sync.WaitGroup
+				b.ResetTimer()
+				for range writers {
+					wg.Go(func() {
+						for i := done.Add(1); i <= int64(b.N); i = done.Add(1) {
+							patchOne(b, st, fmt.Sprintf("agent:main:k%d", i*101%int64(n)))
+						}
+					})
+				}
+				wg.Wait()
+				per := func(x int64) float64 { return float64(x) / float64(b.N) }
+				b.ReportMetric(per(c.journalBytes.Load()), "journal-B/patch")
+				b.ReportMetric(per(c.journalSyncs.Load()), "syncs/patch")
+				b.ReportMetric(per(c.otherBytes.Load()), "checkpoint-B/patch")
+			})
+		}
 	}
 }
 

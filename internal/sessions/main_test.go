@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/disk"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,8 +48,14 @@ func openTest(t testing.TB, c *config.Config, o Options) *Stores {
 // text; "" for no file.
 func openOne(t testing.TB, text string) *Store {
 	t.Helper()
+	return openOn(t, nil, text)
+}
+
+// openOn is openOne through files.
+func openOn(t testing.TB, files *disk.FS, text string) *Store {
+	t.Helper()
 	c := configured(t, `{}`)
-	s := openTest(t, c, Options{})
+	s := openTest(t, c, Options{Disk: files})
 	st, err := s.Store("agent:main:x")
 	if err != nil {
 		t.Fatal(err)
