@@ -420,6 +420,7 @@ func (s *Store) release() error {
 	defer l.turn.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.ended = true
 	if len(l.dirty) == 0 {
 		err = nil // nothing is missing in the file, whatever is wrong with it now
 	}

@@ -48,6 +48,7 @@ type fileLog struct {
 
 	mu     sync.Mutex // guards the rest, and what load sets; held while the file is taken in
 	owner  *flock.Flock
+	ended  bool              // the store was closed: it is not to be owned again
 	base   identity          // of the file as it was last taken in or written
 	dirty  map[string]change // the last change of each key that the file does not have
 	marked int64             // how many changes were remembered
@@ -226,7 +227,7 @@ var errInUse = errors.New("in use by another parley process")
 // ownExisting is own for a store that exists; another owner is no error, and
 // neither is a place where nothing can be written: such a store can be read.
 func (l *fileLog) ownExisting() error {
-	if l.owner != nil {
+	if l.owner != nil || l.ended {
 		return nil
 	}
 	for _, path := range []string{l.path, l.journalPath()} {

@@ -487,3 +487,26 @@ func FuzzStoreRoundTrip(f *testing.F) {
 		}
 	})
 }
+
+// A reader that comes after Close must not take the store from the next owner.
+func TestReadingAfterCloseOwnsNothing(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "sessions.json"), `{"agent:main:a":{}}`)
+	first := byHand(t, nil, dir)
+	if got := keysOf(first); len(got) != 1 {
+		t.Fatalf("keys %v", got)
+	}
+	if err := first.close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := keysOf(first); len(got) != 1 {
+		t.Errorf("after closing: keys %v", got)
+	}
+	second := byHand(t, nil, dir)
+	if err := set(t.Context(), second, "agent:main:b", entryOf(t, `{}`)); err != nil {
+		t.Errorf("the next owner: %v", err)
+	}
+	if err := second.close(); err != nil {
+		t.Fatal(err)
+	}
+}
