@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
@@ -173,18 +175,20 @@ var pictureExtensions = map[string]string{
 	"image/heic": "heic", "image/heif": "heif", "image/avif": "avif", "image/svg+xml": "svg", "image/x-icon": "ico",
 }
 
+// mediaDir is where the pictures lie that came with messages.
+func (g *Gateway) mediaDir() string { return filepath.Join(g.cfg.StateDir, "media", "inbound") }
+
 // storeMedia writes pictures into the state directory, so that the transcript
 // can name them. One that cannot be written is named nowhere, which is logged;
 // the model gets it all the same.
 func (g *Gateway) storeMedia(media []runs.Media) []runs.Media {
-	dir := filepath.Join(g.cfg.StateDir, "media", "inbound")
 	for i, m := range media {
 		ext := pictureExtensions[m.MIME]
 		if ext == "" {
 			ext = "bin"
 		}
-		path := filepath.Join(dir, uuid.NewString()+"."+ext)
-		if err := writeMedia(path, m.Base64); err != nil {
+		path := filepath.Join(g.mediaDir(), uuid.NewString()+"."+ext)
+		if err := writeMedia(g.disk, path, m.Base64); err != nil {
 			g.log.Warn("a picture could not be stored", "path", path, "err", err)
 			continue
 		}
@@ -205,30 +209,50 @@ func (g *Gateway) startWithMedia(t runs.Turn) (runs.Ticket, error) {
 		if m.Path == "" {
 			continue
 		}
-		if err := os.Remove(m.Path); err != nil {
+		if err := removeMedia(g.disk, m.Path); err != nil {
 			g.log.Warn("a picture that nobody needs stays", "path", m.Path, "err", err)
 		}
 	}
 	return ticket, err
 }
 
-func writeMedia(path, content string) error {
+// writeMedia makes the file of a picture, durably, as the message that names it
+// will be. Nothing is left of one that fails.
+func writeMedia(files *disk.FS, path, content string) error {
 	data, err := base64.StdEncoding.DecodeString(content)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := files.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	root, err := files.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name := filepath.Base(path)
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err
 	}
 	if _, err = f.Write(data); err == nil {
 		err = f.Sync()
 	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = root.SyncDir(".")
 	}
-	return err
+	if err != nil {
+		return errors.Join(err, root.Remove(name))
+	}
+	return nil
+}
+
+func removeMedia(files *disk.FS, path string) error {
+	root, err := files.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return root.Remove(filepath.Base(path))
 }

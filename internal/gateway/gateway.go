@@ -25,6 +25,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/hub"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
@@ -47,6 +48,9 @@ type Options struct {
 	// MaxBuffered is how many bytes may wait for one connection before it
 	// counts as slow; 0 is the protocol's usual limit. Clients are told.
 	MaxBuffered int
+	// Disk is the way to the stores, transcripts, journals and pictures; nil is
+	// the plain system.
+	Disk *disk.FS
 }
 
 // Gateway serves the gateway protocol on a state directory. Make one with New,
@@ -57,6 +61,7 @@ type Gateway struct {
 	log         *slog.Logger
 	version     string
 	maxBuffered int
+	disk        *disk.FS
 	started     time.Time
 	validator   *protocol.Validator
 	methods     map[string]*method
@@ -80,10 +85,27 @@ type Gateway struct {
 // New builds a gateway on the state directory that the configuration names. It
 // creates no file; the first write does.
 func New(o Options) (*Gateway, error) {
+	g := newGateway(o)
+	var err error
+	if g.validator, err = protocol.NewValidator(); err != nil {
+		return nil, fmt.Errorf("compile the schemas: %w", err)
+	}
+	if g.methods, err = index(methods, g.validator); err != nil {
+		return nil, err
+	}
+	if err := g.open(); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// newGateway is a gateway without handlers that has opened nothing.
+func newGateway(o Options) *Gateway {
 	g := &Gateway{
 		cfg:      o.Config,
 		log:      o.Log,
 		version:  o.Version,
+		disk:     o.Disk,
 		started:  time.Now(),
 		hub:      hub.New(),
 		conns:    map[string]*conn{},
@@ -92,20 +114,19 @@ func New(o Options) (*Gateway, error) {
 		maxBuffered: cmp.Or(o.MaxBuffered, protocol.MaxBuffered),
 	}
 	g.health = newHealth(g)
-	var err error
-	if g.validator, err = protocol.NewValidator(); err != nil {
-		return nil, fmt.Errorf("compile the schemas: %w", err)
-	}
-	if g.methods, err = index(methods, g.validator); err != nil {
-		return nil, err
-	}
-	g.transcripts = transcript.New(transcript.Options{StateDir: o.Config.StateDir, Home: o.Config.Home, Log: o.Log})
+	return g
+}
+
+// open opens what lies in the state directory and settles what a crash left
+// there.
+func (g *Gateway) open() (err error) {
+	g.transcripts = transcript.New(transcript.Options{StateDir: g.cfg.StateDir, Home: g.cfg.Home, Log: g.log, Disk: g.disk})
 	g.stores, err = sessions.OpenStores(sessions.Options{
-		Config: o.Config, Log: o.Log, Removed: g.removed,
+		Config: g.cfg, Log: g.log, Removed: g.removed, Disk: g.disk,
 		Protected: func(key string) bool { return g.engine != nil && g.engine.Active(key) },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open the session stores: %w", err)
+		return fmt.Errorf("open the session stores: %w", err)
 	}
 	var dirs []string
 	for _, st := range g.stores.All() {
@@ -113,12 +134,12 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.transcripts.Tidy(dirs...)
 	if err := g.openGate(); err != nil {
-		return nil, errors.Join(err, g.stores.Close())
+		return errors.Join(err, g.stores.Close())
 	}
 	if err := g.openEngine(); err != nil {
-		return nil, errors.Join(err, g.stores.Close())
+		return errors.Join(err, g.stores.Close())
 	}
-	return g, nil
+	return nil
 }
 
 // Serve accepts connections on ls until ctx ends, then announces the shutdown,

@@ -21,7 +21,7 @@ const (
 // settle what an earlier process left.
 func (g *Gateway) openEngine() error {
 	g.engine = runs.New(runs.Options{
-		Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log,
+		Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log, Disk: g.disk,
 	})
 	if err := g.engine.Recover(context.Background()); err != nil {
 		// What cannot be settled now stays in the journal for the next start.

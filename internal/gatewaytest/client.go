@@ -103,6 +103,16 @@ func (c *Client) Refused(method, params string) rawjson.Value {
 	return c.member(res.raw, "error")
 }
 
+// Try calls a method and returns the payload of the answer, or its error.
+func (c *Client) Try(method, params string) (payload, fault rawjson.Value) {
+	c.t.Helper()
+	res := c.call(method, params)
+	if truthy(member(res.value, "ok")) {
+		return c.member(res.raw, "payload"), nil
+	}
+	return nil, c.member(res.raw, "error")
+}
+
 func (c *Client) call(method, params string) *frame {
 	c.t.Helper()
 	var p any = undefined
