@@ -16,7 +16,7 @@ func (g *Gateway) row(key string) (row protocol.Row, ok bool) {
 	if err != nil || !ok {
 		return protocol.Row{}, false
 	}
-	return g.makeRow(f.Key, f.Store, f.Entry, g.stores.Children(f.Key)), true
+	return g.makeRow(f.Key, f.Store, f.Entry, g.stores.Combined().Children(f.Key)), true
 }
 
 // makeRow is the row of an entry (spec: sessions 5). Its fields are in the

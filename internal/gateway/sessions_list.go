@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,27 +30,19 @@ type listDefaults struct {
 // sessionsList answers with the rows of the sessions that pass all filters,
 // newest first. Only the rows that are returned are built.
 func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsListParams) (sessionsListResult, error) {
-	all, err := g.stores.Combined()
-	if err != nil {
-		return sessionsListResult{}, err
-	}
 	now := time.Now()
 	model := g.cfg.DefaultsModel()
 	res := sessionsListResult{
 		TS: now.UnixMilli(), Path: g.stores.Path(), Sessions: []protocol.Row{},
 		Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
 	}
-	f := newListFilter(p, now)
-	for s := range all.Recent() {
-		if p.Limit > 0 && len(res.Sessions) >= int(p.Limit) || f.tooOld(s) {
-			break
-		}
-		if !f.passes(s) {
-			continue
-		}
+	all := g.stores.Combined()
+	for s := range newListFilter(p, now).list(all) {
 		row := g.makeRow(s.Key, s.Store, s.Entry, all.Children(s.Key))
 		g.addTitles(&row, s.Store, s.Entry, p.IncludeDerivedTitles, p.IncludeLastMessage)
-		res.Sessions = append(res.Sessions, row)
+		if res.Sessions = append(res.Sessions, row); p.Limit > 0 && len(res.Sessions) >= int(p.Limit) {
+			break
+		}
 	}
 	res.Count = len(res.Sessions)
 	return res, nil
@@ -74,6 +68,24 @@ func newListFilter(p protocol.SessionsListParams, now time.Time) listFilter {
 		f.since = float64(now.UnixMilli()) - float64(p.ActiveMinutes)*60000
 	}
 	return f
+}
+
+// list yields the sessions of the view that pass, newest first.
+func (f listFilter) list(all *sessions.Combined) iter.Seq[*sessions.Session] {
+	some := all.Recent()
+	switch {
+	case f.label != "":
+		some = slices.Values(all.WithLabel(f.label))
+	case f.spawnedBy != "":
+		some = slices.Values(all.SpawnedBy(f.spawnedBy))
+	}
+	return func(yield func(*sessions.Session) bool) {
+		for s := range some {
+			if f.tooOld(s) || f.passes(s) && !yield(s) {
+				return
+			}
+		}
+	}
 }
 
 // tooOld reports whether s, and so all that come behind it, are too old.

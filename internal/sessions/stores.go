@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/config"
@@ -26,9 +25,8 @@ type Stores struct {
 	o    Options
 	keys Keys
 
-	mu     sync.Mutex // guards open
-	open   map[string]*Store
-	merged atomic.Pointer[Combined]
+	mu   sync.Mutex // guards open
+	open map[string]*Store
 }
 
 // Options configure OpenStores.
