@@ -10,7 +10,9 @@ import (
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
 )
 
 type sessionsListResult struct {
@@ -37,9 +39,12 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 		Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
 	}
 	all := g.stores.Combined()
+	var dirs transcript.Dirs
 	for s := range newListFilter(p, now).list(all) {
-		row := g.makeRow(s.Key, s.Store, s.Entry, all.Children(s.Key))
-		g.addTitles(&row, s.Store, s.Entry, p.IncludeDerivedTitles, p.IncludeLastMessage)
+		ref := runs.Ref(s.Store, s.Key, s.Entry)
+		ref.Dirs = &dirs
+		row := g.makeRow(s.Key, s.Entry, ref, all.Children(s.Key))
+		g.addTitles(&row, s.Entry, ref, p.IncludeDerivedTitles, p.IncludeLastMessage)
 		if res.Sessions = append(res.Sessions, row); p.Limit > 0 && len(res.Sessions) >= int(p.Limit) {
 			break
 		}
