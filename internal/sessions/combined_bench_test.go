@@ -65,3 +65,19 @@ func BenchmarkCombined(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStores finds the stores of that many agents and makes the view.
+func BenchmarkStores(b *testing.B) {
+	for _, agents := range []int{1, 20, 200} {
+		b.Run(fmt.Sprintf("agents=%d", agents), func(b *testing.B) {
+			s := openTest(b, configured(b, `{}`), Options{})
+			for i := range agents {
+				writeFile(b, s.usual(fmt.Sprintf("a%d", i)), `{"x":{}}`)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Combined()
+			}
+		})
+	}
+}

@@ -207,6 +207,9 @@ func regularInside(path, root string) bool {
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}
+	if noLinkBetween(root, path) {
+		return true
+	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return false
@@ -217,4 +220,15 @@ func regularInside(path, root string) bool {
 	}
 	rel, err := filepath.Rel(realRoot, real)
 	return err == nil && filepath.IsLocal(rel)
+}
+
+// noLinkBetween reports whether the directories below root that path names are
+// no links. Then it lies inside, whatever root is.
+func noLinkBetween(root, path string) bool {
+	for dir := filepath.Dir(path); dir != root; dir = filepath.Dir(dir) {
+		if info, err := os.Lstat(dir); len(dir) <= len(root) || err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,6 +65,37 @@ func TestCombinedOfManyAgents(t *testing.T) {
 	}
 	if f, ok, _ := s.Lookup("agent:ops:PLAIN"); !ok || f.StoredKey != "Plain" {
 		t.Errorf("bare key: %+v", f)
+	}
+}
+
+// A directory of the stores may be a link to another one of them, but none that
+// leads out.
+func TestLinksToStores(t *testing.T) {
+	c := configured(t, `{}`)
+	agents, outside := filepath.Join(c.StateDir, "agents"), t.TempDir()
+	writeFile(t, filepath.Join(agents, "ops", "sessions", "sessions.json"), `{"x":{"sessionId":"1"}}`)
+	writeFile(t, filepath.Join(outside, "sessions", "sessions.json"), `{"y":{"sessionId":"2"}}`)
+	for at, to := range map[string]string{
+		"alias": filepath.Join(agents, "ops"), "out": outside, "deep/sessions": filepath.Join(agents, "ops", "sessions"), "gone/sessions": "nothing",
+		"deepout/sessions": filepath.Join(outside, "sessions"), "home": agents,
+	} {
+		at = filepath.Join(agents, at)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.Symlink(to, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"agent:alias:x=1", "agent:deep:x=1", "agent:ops:x=1"}
+	if got := combinedKeys(t, openTest(t, c, Options{})); !slices.Equal(got, want) {
+		t.Errorf("combined %v, want %v", got, want)
+	}
+	// That the state directory is a link itself does not matter.
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(c.StateDir, link); err != nil {
+		t.Fatal(err)
+	}
+	c.StateDir = link
+	if got := combinedKeys(t, openTest(t, c, Options{})); !slices.Equal(got, want) {
+		t.Errorf("combined behind a link %v, want %v", got, want)
 	}
 }
 
