@@ -3,6 +3,7 @@ package sessions
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -167,7 +168,7 @@ func (s *Stores) candidates(agent string) []*Store {
 		return []*Store{s.at(s.path(""), s.keys.DefaultAgent)}
 	}
 	out := []*Store{s.at(s.path(agent), agent)}
-	if usual := s.usual(agent); s.template() && usual != out[0].path && regularInside(usual, s.agentsRoot()) {
+	if usual := s.usual(agent); s.template() && usual != out[0].path && storeInside(usual, s.agentsRoot()) {
 		out = append(out, s.at(usual, agent))
 	}
 	for _, f := range s.oddlyNamed() {
@@ -200,10 +201,15 @@ func (s *Stores) Lookup(key string) (Found, bool, error) {
 	return f, ok, nil
 }
 
-// regularInside reports whether path is a regular file, no symbolic link, that
-// really lies inside root.
-func regularInside(path, root string) bool {
+// storeInside reports whether path is a store: a regular file, no symbolic link,
+// that really lies inside root. A new store has only its journal until the first
+// checkpoint, and after a crash before it.
+func storeInside(path, root string) bool {
 	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		path += journalEnd
+		info, err = os.Lstat(path)
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}

@@ -68,6 +68,36 @@ func TestCombinedOfManyAgents(t *testing.T) {
 	}
 }
 
+// A session is listed as soon as it is durable, be its agent known by nothing
+// else than a journal: before the first checkpoint and after a crash.
+func TestStoreOfWhichThereIsOnlyTheJournal(t *testing.T) {
+	c := configured(t, `{}`)
+	s := openTest(t, c, Options{})
+	st, err := s.Store("agent:fresh:x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.checkpoints.one.Lock()
+	defer st.checkpoints.one.Unlock()
+	if err := set(t.Context(), st, "agent:fresh:x", entryOf(t, `{"sessionId":"1"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(st.Path()); !os.IsNotExist(err) {
+		t.Fatalf("there is a file: %v", err)
+	}
+	want := []string{"agent:fresh:x=1"}
+	if got := combinedKeys(t, s); !slices.Equal(got, want) {
+		t.Errorf("combined %v, want %v", got, want)
+	}
+	crashed := configured(t, `{}`)
+	if err := os.CopyFS(crashed.StateDir, os.DirFS(c.StateDir)); err != nil {
+		t.Fatal(err)
+	}
+	if got := combinedKeys(t, openTest(t, crashed, Options{})); !slices.Equal(got, want) {
+		t.Errorf("combined after a crash %v, want %v", got, want)
+	}
+}
+
 // A directory of the stores may be a link to another one of them, but none that
 // leads out.
 func TestLinksToStores(t *testing.T) {
