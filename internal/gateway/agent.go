@@ -159,18 +159,14 @@ func (g *Gateway) agentKey(p protocol.AgentParams) (string, error) {
 	return g.keys().Main(), nil
 }
 
-// sessionWithID is the session whose transcript has this id.
+// sessionWithID is the session whose transcript has this id, of several the
+// first in the files.
 func (g *Gateway) sessionWithID(id string) (key string, ok bool) {
-	all, err := g.stores.Combined()
-	if err != nil {
+	found := g.stores.Combined().WithSessionID(id)
+	if len(found) == 0 {
 		return "", false
 	}
-	for s := range all.All() {
-		if s.Entry.SessionID() == id {
-			return s.Key, true
-		}
-	}
-	return "", false
+	return slices.MinFunc(found, sessions.FileOrder).Key, true
 }
 
 // agentModel is the model that the call asks for, or none.

@@ -2,13 +2,17 @@ package gateway
 
 import (
 	"context"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
 )
 
 type sessionsListResult struct {
@@ -28,27 +32,22 @@ type listDefaults struct {
 // sessionsList answers with the rows of the sessions that pass all filters,
 // newest first. Only the rows that are returned are built.
 func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsListParams) (sessionsListResult, error) {
-	all, err := g.stores.Combined()
-	if err != nil {
-		return sessionsListResult{}, err
-	}
 	now := time.Now()
 	model := g.cfg.DefaultsModel()
 	res := sessionsListResult{
 		TS: now.UnixMilli(), Path: g.stores.Path(), Sessions: []protocol.Row{},
 		Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
 	}
-	f := newListFilter(p, now)
-	for s := range all.Recent() {
-		if p.Limit > 0 && len(res.Sessions) >= int(p.Limit) || f.tooOld(s) {
+	all := g.stores.Combined()
+	var dirs transcript.Dirs
+	for s := range newListFilter(p, now).list(all) {
+		ref := runs.Ref(s.Store, s.Key, s.Entry)
+		ref.Dirs = &dirs
+		row := g.makeRow(s.Key, s.Entry, ref, all.Children(s.Key))
+		g.addTitles(&row, s.Entry, ref, p.IncludeDerivedTitles, p.IncludeLastMessage)
+		if res.Sessions = append(res.Sessions, row); p.Limit > 0 && len(res.Sessions) >= int(p.Limit) {
 			break
 		}
-		if !f.passes(s) {
-			continue
-		}
-		row := g.makeRow(s.Key, s.Store, s.Entry, all.Children(s.Key))
-		g.addTitles(&row, s.Store, s.Entry, p.IncludeDerivedTitles, p.IncludeLastMessage)
-		res.Sessions = append(res.Sessions, row)
 	}
 	res.Count = len(res.Sessions)
 	return res, nil
@@ -74,6 +73,24 @@ func newListFilter(p protocol.SessionsListParams, now time.Time) listFilter {
 		f.since = float64(now.UnixMilli()) - float64(p.ActiveMinutes)*60000
 	}
 	return f
+}
+
+// list yields the sessions of the view that pass, newest first.
+func (f listFilter) list(all *sessions.Combined) iter.Seq[*sessions.Session] {
+	some := all.Recent()
+	switch {
+	case f.label != "":
+		some = slices.Values(all.WithLabel(f.label))
+	case f.spawnedBy != "":
+		some = slices.Values(all.SpawnedBy(f.spawnedBy))
+	}
+	return func(yield func(*sessions.Session) bool) {
+		for s := range some {
+			if f.tooOld(s) || f.passes(s) && !yield(s) {
+				return
+			}
+		}
+	}
 }
 
 // tooOld reports whether s, and so all that come behind it, are too old.

@@ -68,21 +68,15 @@ func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.Session
 	if jstext.Blank(p.SpawnedBy) {
 		return f.Key, nil
 	}
-	matches, err := g.resolveAmong(p, func(s *sessions.Session) bool { return s.Key == f.Key })
-	if err != nil {
-		return "", err
-	}
-	if len(matches) == 0 {
+	if s, ok := g.stores.Combined().Get(f.Key); !ok || !resolveFilter(p).passes(s) {
 		return "", none
 	}
 	return f.Key, nil
 }
 
 func (g *Gateway) resolveID(id string, p protocol.SessionsResolveParams) (string, error) {
-	matches, err := g.resolveAmong(p, func(s *sessions.Session) bool { return s.Entry.SessionID() == id || s.Key == id })
+	matches := passing(resolveFilter(p), g.stores.Combined().Identified(id))
 	switch {
-	case err != nil:
-		return "", err
 	case len(matches) == 0:
 		return "", protocol.Invalidf("No session found: %s", id)
 	case len(matches) > 1:
@@ -92,10 +86,8 @@ func (g *Gateway) resolveID(id string, p protocol.SessionsResolveParams) (string
 }
 
 func (g *Gateway) resolveLabel(label string, p protocol.SessionsResolveParams) (string, error) {
-	matches, err := g.resolveAmong(p, func(s *sessions.Session) bool { return s.Entry.Text("label") == label })
+	matches := passing(resolveFilter(p), g.stores.Combined().WithLabel(label))
 	switch {
-	case err != nil:
-		return "", err
 	case len(matches) == 0:
 		return "", protocol.Invalidf("No session found with label: %s", label)
 	case len(matches) > 1:
@@ -104,21 +96,20 @@ func (g *Gateway) resolveLabel(label string, p protocol.SessionsResolveParams) (
 	return matches[0], nil
 }
 
-// resolveAmong are the keys of the matching sessions among those that a list
-// with the same filters shows, in its order.
-func (g *Gateway) resolveAmong(p protocol.SessionsResolveParams, match func(*sessions.Session) bool) ([]string, error) {
-	all, err := g.stores.Combined()
-	if err != nil {
-		return nil, err
-	}
-	f := newListFilter(protocol.SessionsListParams{
+// resolveFilter passes what a list with the same filters shows.
+func resolveFilter(p protocol.SessionsResolveParams) listFilter {
+	return newListFilter(protocol.SessionsListParams{
 		IncludeGlobal: p.IncludeGlobal, IncludeUnknown: p.IncludeUnknown, SpawnedBy: p.SpawnedBy, AgentID: p.AgentID,
 	}, time.Now())
+}
+
+// passing are the keys of the sessions that pass, in their order.
+func passing(f listFilter, found []*sessions.Session) []string {
 	var keys []string
-	for s := range all.Recent() {
-		if match(s) && f.passes(s) {
+	for _, s := range found {
+		if f.passes(s) {
 			keys = append(keys, s.Key)
 		}
 	}
-	return keys, nil
+	return keys
 }

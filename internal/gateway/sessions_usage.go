@@ -117,10 +117,7 @@ func describeUsage(s usageSource, report *transcript.Report, weight bool) sessio
 
 // usageSources finds the sessions that a report is about.
 func (g *Gateway) usageSources(key string, since time.Time) ([]usageSource, error) {
-	all, err := g.stores.Combined()
-	if err != nil {
-		return nil, err
-	}
+	all := g.stores.Combined()
 	if key == "" {
 		return g.allUsage(all, since)
 	}
@@ -145,7 +142,9 @@ func (g *Gateway) usageByReference(all *sessions.Combined, key string) (usageSou
 	}
 	s, found := all.Get(key)
 	if !found {
-		s, found = bySessionID(all, id)
+		if with := all.WithSessionID(id); len(with) > 0 {
+			s, found = with[0], true
+		}
 	}
 	if found && s.Entry.SessionID() != "" {
 		agent = g.keys().Agent(s.Key)
@@ -160,29 +159,16 @@ func (g *Gateway) usageByReference(all *sessions.Combined, key string) (usageSou
 	return usageSource{key, agent, sessions.Entry{}, file}, err
 }
 
-func bySessionID(all *sessions.Combined, id string) (*sessions.Session, bool) {
-	for s := range all.Recent() {
-		if s.Entry.SessionID() == id {
-			return s, true
-		}
-	}
-	return nil, false
-}
-
 // allUsage is every transcript of every agent that changed since a time.
 func (g *Gateway) allUsage(all *sessions.Combined, since time.Time) ([]usageSource, error) {
-	byID := map[string]*sessions.Session{}
 	dirs := map[string]string{} // sessions directory → agent
 	for _, id := range g.agentIDs() {
 		if st, err := g.stores.Store(g.keys().Canonical("agent:" + id + ":main")); err == nil {
 			dirs[st.Dir()] = st.Agent()
 		}
 	}
-	for s := range all.Recent() {
-		dirs[s.Store.Dir()] = s.Store.Agent()
-		if id := s.Store.Agent() + "/" + s.Entry.SessionID(); byID[id] == nil {
-			byID[id] = s
-		}
+	for _, st := range all.Stores() {
+		dirs[st.Dir()] = st.Agent()
 	}
 	var out []usageSource
 	for dir, agent := range dirs {
@@ -192,8 +178,9 @@ func (g *Gateway) allUsage(all *sessions.Combined, since time.Time) ([]usageSour
 		}
 		for _, f := range files {
 			u := usageSource{key: "agent:" + agent + ":" + f.SessionID, agent: agent, file: f}
-			if s := byID[agent+"/"+f.SessionID]; s != nil {
-				u.key, u.entry = s.Key, s.Entry
+			with := all.WithSessionID(f.SessionID)
+			if i := slices.IndexFunc(with, func(s *sessions.Session) bool { return s.Store.Agent() == agent }); i >= 0 {
+				u.key, u.entry = with[i].Key, with[i].Entry
 			}
 			out = append(out, u)
 		}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
-	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
 )
 
 const (
@@ -18,11 +18,11 @@ const (
 )
 
 // addTitles fills in derivedTitle and lastMessagePreview (spec: sessions 5.3).
-func (g *Gateway) addTitles(row *protocol.Row, st *sessions.Store, e sessions.Entry, title, preview bool) {
+func (g *Gateway) addTitles(row *protocol.Row, e sessions.Entry, ref transcript.Ref, title, preview bool) {
 	if e.SessionID() == "" || !title && !preview {
 		return
 	}
-	first, last := g.transcripts.Titles(runs.Ref(st, row.Key, e))
+	first, last := g.transcripts.Titles(ref)
 	if title {
 		row.DerivedTitle = derivedTitle(e, first)
 	}

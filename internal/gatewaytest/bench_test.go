@@ -41,18 +41,50 @@ func BenchmarkPatch(b *testing.B) {
 	b.Run("floor=append+sync", func(b *testing.B) { benchAppend(b, 400) })
 }
 
-// BenchmarkList is sessions.list of the newest 50 in a store of that many.
+// BenchmarkList is sessions.list of the newest 50 in a store of that many, right
+// after a change, which is not measured.
 func BenchmarkList(b *testing.B) {
 	const request = `{"type":"req","id":"1","method":"sessions.list","params":{"limit":50}}`
 	size := 0
-	for _, entries := range []int{100, 1000, 10000} {
+	for _, entries := range []int{100, 1000, 10000, 100000} {
 		b.Run(fmt.Sprintf("entries=%d", entries), func(b *testing.B) {
 			c := dialBench(b, startBench(b, entries))
-			rate(b, func() { size = len(c.ask(b, request)) })
+			afterPatch(b, c, func(int) { size = len(c.ask(b, request)) })
 			b.ReportMetric(float64(size), "answer-bytes")
 		})
 	}
 	b.Run("floor=echo", func(b *testing.B) { benchEcho(b, request, strings.Repeat("x", max(size, 1))) })
+}
+
+// BenchmarkResolve is sessions.resolve in a store of that many, right after a
+// change, which is not measured.
+func BenchmarkResolve(b *testing.B) {
+	const request = `{"type":"req","id":"1","method":"sessions.resolve","params":{%s}}`
+	for _, by := range []string{`"key":"agent:main:s%d"`, `"label":"session %d"`, `"sessionId":"agent:main:s%d"`} {
+		for _, entries := range []int{100, 1000, 10000, 100000} {
+			name, _, _ := strings.Cut(by[1:], `"`)
+			b.Run(fmt.Sprintf("by=%s/entries=%d", name, entries), func(b *testing.B) {
+				c := dialBench(b, startBench(b, entries))
+				afterPatch(b, c, func(n int) {
+					c.ask(b, fmt.Sprintf(request, fmt.Sprintf(by, (n*101+1)%(entries-1)+1)))
+				})
+			})
+		}
+	}
+	b.Run("floor=echo", func(b *testing.B) { benchEcho(b, fmt.Sprintf(request, `"key":"x"`), strings.Repeat("x", 80)) })
+}
+
+// afterPatch measures f, each time after a change of the first session.
+func afterPatch(b *testing.B, c benchConn, f func(n int)) {
+	b.Helper()
+	n := 0
+	rate(b, func() {
+		b.StopTimer()
+		n++
+		c.ask(b, patch(0, n))
+		b.StartTimer()
+		f(n)
+	})
 }
 
 // BenchmarkFanOut is a change of one session until all subscribers have heard

@@ -1,23 +1,26 @@
 package sessions
 
 import (
+	"cmp"
 	"iter"
 	"slices"
+
+	"github.com/tidwall/btree"
 
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
 // Combined is the view over all stores that list and resolve work on: every
 // key canonical, the entries of one key merged, spawnedBy canonical. It is
-// immutable.
+// immutable. Making one costs nothing: its methods work by the indexes of the
+// stores, and make the sessions that they return.
 type Combined struct {
-	snapshots []*Snapshot // what it was made of
-	stores    []*Store
-
-	sessions []*Session
-	byKey    map[string]*Session
-	recent   []*Session
-	children map[string][]string
+	keys   Keys
+	stores []*Store    // those that have entries
+	views  []*Snapshot // their contents
+	// plain: each entry is a session, because there is one store, and in it one
+	// spelling of each key.
+	plain bool
 }
 
 // Session is one session of the combined view.
@@ -27,116 +30,323 @@ type Session struct {
 	Entry Entry  // merged; spawnedBy canonical
 	// UpdatedAt is the entry's, 0 when it has none.
 	UpdatedAt float64
+
+	first place // of its entries
 }
 
-// Combined is the present combined view. It is made anew only when one of the
-// stores changed.
-func (s *Stores) Combined() (*Combined, error) {
+// place is where an entry stands in the files.
+type place struct {
+	store int
+	pos   uint64
+}
+
+// member is an entry of one of the stores.
+type member struct {
+	*record
+	store int
+}
+
+func (m member) place() place { return place{m.store, m.pos} }
+
+// Combined is the present combined view.
+func (s *Stores) Combined() *Combined {
 	stores := s.known()
-	snapshots := make([]*Snapshot, len(stores))
+	views := make([]*Snapshot, len(stores))
 	for i, st := range stores {
-		snapshots[i] = st.snapshot()
+		views[i] = st.snapshot()
 	}
-	if c := s.merged.Load(); c != nil && slices.Equal(c.snapshots, snapshots) {
-		return c, nil
-	}
-	c := combine(s.keys, stores, snapshots)
-	s.merged.Store(c)
-	return c, nil
+	return combine(s.keys, stores, views)
 }
 
-func combine(keys Keys, stores []*Store, snapshots []*Snapshot) *Combined {
-	c := &Combined{snapshots: snapshots, stores: stores, byKey: map[string]*Session{}, children: map[string][]string{}}
-	for i, v := range snapshots {
-		v.order.Scan(func(r *record) bool {
-			if r.object {
-				c.add(&Session{Key: r.canon, Store: stores[i], Entry: canonicalSpawner(keys, r.entry, v.agent), UpdatedAt: r.updated})
-			}
-			return true
-		})
-	}
-	for _, s := range c.sessions {
-		for _, p := range parentsOf(s.Entry) {
-			if p != s.Key {
-				c.children[p] = append(c.children[p], s.Key)
-			}
+func combine(keys Keys, stores []*Store, views []*Snapshot) *Combined {
+	c := &Combined{keys: keys}
+	for i, v := range views {
+		if v.Len() > 0 {
+			c.stores, c.views = append(c.stores, stores[i]), append(c.views, v)
 		}
 	}
-	c.recent = slices.Clone(c.sessions)
-	slices.SortStableFunc(c.recent, func(a, b *Session) int {
-		switch {
-		case a.UpdatedAt > b.UpdatedAt:
-			return -1
-		case a.UpdatedAt < b.UpdatedAt:
-			return 1
-		}
-		return 0
-	})
+	c.plain = len(c.views) == 1 && c.views[0].respelt == 0
 	return c
 }
 
-// add takes in one entry; of two with one key the fields of the newer win,
-// those of the later read when they are equally old.
-func (c *Combined) add(s *Session) {
-	old, ok := c.byKey[s.Key]
-	if !ok {
-		c.byKey[s.Key] = s
-		c.sessions = append(c.sessions, s)
-		return
-	}
-	winner, loser := s, old
-	if old.UpdatedAt > s.UpdatedAt {
-		winner, loser = old, s
-	}
-	e := loser.Entry.With(func(o *rawjson.Object) {
-		for name, v := range winner.Entry.Fields().All() {
-			o.Set(name, v)
-		}
-	})
-	*old = Session{Key: s.Key, Store: winner.Store, Entry: e, UpdatedAt: winner.UpdatedAt}
+// FileOrder compares two sessions of one view by where they stand first in the
+// files.
+func FileOrder(a, b *Session) int {
+	return cmp.Or(cmp.Compare(a.first.store, b.first.store), cmp.Compare(a.first.pos, b.first.pos))
 }
 
-func canonicalSpawner(keys Keys, e Entry, agent string) Entry {
-	was := e.Text("spawnedBy")
-	if was == "" {
-		return e
-	}
-	now := keys.spawner(was, agent)
-	if now == was {
-		return e
-	}
-	return e.With(func(o *rawjson.Object) { o.Put("spawnedBy", now) })
+func newestFirst(a, b *Session) int {
+	return cmp.Or(cmp.Compare(b.UpdatedAt, a.UpdatedAt), FileOrder(a, b))
 }
 
 // All yields the sessions in the order of the files.
-func (c *Combined) All() iter.Seq[*Session] { return slices.Values(c.sessions) }
+func (c *Combined) All() iter.Seq[*Session] {
+	return func(yield func(*Session) bool) {
+		more := true
+		for i, v := range c.views {
+			v.order.Scan(func(r *record) bool {
+				if !r.object {
+					return true
+				}
+				m := member{r, i}
+				if all := c.entries(m); all[0].place() == m.place() {
+					more = yield(c.merged(all))
+				}
+				return more
+			})
+			if !more {
+				return
+			}
+		}
+	}
+}
 
 // Recent yields the sessions newest first, equal ones in the order of the
 // files.
-func (c *Combined) Recent() iter.Seq[*Session] { return slices.Values(c.recent) }
+func (c *Combined) Recent() iter.Seq[*Session] {
+	return func(yield func(*Session) bool) {
+		if c.plain {
+			c.views[0].recent.Scan(func(r *record) bool { return yield(c.session(member{r, 0})) })
+			return
+		}
+		// Equally new ones come in any order here, and one that has an older entry
+		// belongs where that stands.
+		var equal []*Session
+		flush := func() bool {
+			slices.SortFunc(equal, FileOrder)
+			for _, s := range equal {
+				if !yield(s) {
+					return false
+				}
+			}
+			equal = equal[:0]
+			return true
+		}
+		for m := range c.members() {
+			if len(equal) > 0 && equal[0].UpdatedAt != m.updated && !flush() {
+				return
+			}
+			if all := c.entries(m); newest(all).place() == m.place() {
+				equal = append(equal, c.merged(all))
+			}
+		}
+		flush()
+	}
+}
+
+// newest is the member that was updated last, the first of equal ones.
+func newest(all []member) member {
+	return slices.MaxFunc(all, func(a, b member) int { return cmp.Compare(a.updated, b.updated) })
+}
+
+// members yields the entries of all stores newest first.
+func (c *Combined) members() iter.Seq[member] {
+	return func(yield func(member) bool) {
+		var heads []*head
+		for i, v := range c.views {
+			if h := (&head{left: v.recent.Iter(), member: member{store: i}}); h.next() {
+				heads = append(heads, h)
+			}
+		}
+		slices.SortFunc(heads, compareHeads)
+		for len(heads) > 0 {
+			h := heads[0]
+			if !yield(h.member) {
+				return
+			}
+			if !h.next() {
+				heads = heads[1:]
+				continue
+			}
+			// The others are in order: this one sinks to its place.
+			for i := 1; i < len(heads) && compareHeads(heads[i], h) < 0; i++ {
+				heads[i-1], heads[i] = heads[i], h
+			}
+		}
+	}
+}
+
+// head is the newest entry of a store that has not been yielded yet.
+type head struct {
+	member
+	left btree.IterG[*record]
+}
+
+func (h *head) next() bool {
+	more := h.left.Next()
+	h.record = h.left.Item()
+	return more
+}
+
+func compareHeads(a, b *head) int { return cmp.Compare(b.updated, a.updated) }
 
 // Get is the session with this canonical key.
 func (c *Combined) Get(key string) (*Session, bool) {
-	s, ok := c.byKey[key]
-	return s, ok
+	all := c.spellings(key)
+	if len(all) == 0 {
+		return nil, false
+	}
+	return c.merged(all), true
+}
+
+// Stores are the stores of which some session is, in their order.
+func (c *Combined) Stores() []*Store {
+	var out []*Store
+	for i, v := range c.views {
+		v.recent.Scan(func(r *record) bool {
+			// Mostly true of the first one.
+			its := c.merged(c.entries(member{r, i})).Store == c.stores[i]
+			if its {
+				out = append(out, c.stores[i])
+			}
+			return !its
+		})
+	}
+	return out
 }
 
 // Children are the canonical keys of the sessions that name key as their
-// parent, in the order of the files; the caller must not change them.
-func (c *Combined) Children(key string) []string { return c.children[key] }
+// parent, in the order of the files.
+func (c *Combined) Children(key string) []string {
+	var keys []string
+	if c.plain {
+		for child := range c.views[0].children(key) {
+			if child != key {
+				keys = append(keys, child)
+			}
+		}
+		return keys
+	}
+	found := c.find(func(v *Snapshot) iter.Seq[string] { return v.children(key) }, func(s *Session) bool {
+		return s.Key != key && slices.Contains(parentsOf(s.Entry), key)
+	})
+	slices.SortFunc(found, FileOrder)
+	for _, s := range found {
+		keys = append(keys, s.Key)
+	}
+	return keys
+}
 
-// Children are the keys of the sessions that name key as their parent, as in
-// Combined, without building the whole view.
-func (s *Stores) Children(key string) []string {
-	var out []string
-	seen := map[string]bool{key: true}
-	for _, st := range s.known() {
-		for child := range st.snapshot().children(key) {
-			if !seen[child] {
-				seen[child] = true
-				out = append(out, child)
+// SpawnedBy are the sessions that have this spawnedBy, newest first.
+func (c *Combined) SpawnedBy(key string) []*Session {
+	found := c.find(func(v *Snapshot) iter.Seq[string] { return v.children(key) }, func(s *Session) bool {
+		return s.Entry.Text("spawnedBy") == key
+	})
+	slices.SortFunc(found, newestFirst)
+	return found
+}
+
+// WithLabel are the sessions that have this label, newest first. It must not be
+// empty.
+func (c *Combined) WithLabel(label string) []*Session {
+	found := c.find(func(v *Snapshot) iter.Seq[string] { return v.withLabel(label) }, func(s *Session) bool {
+		return s.Entry.Text("label") == label
+	})
+	slices.SortFunc(found, newestFirst)
+	return found
+}
+
+// WithSessionID are the sessions that have this session id, newest first. It
+// must not be empty.
+func (c *Combined) WithSessionID(id string) []*Session {
+	found := c.find(func(v *Snapshot) iter.Seq[string] { return v.withSessionID(id) }, func(s *Session) bool {
+		return s.Entry.SessionID() == id
+	})
+	slices.SortFunc(found, newestFirst)
+	return found
+}
+
+// Identified are the sessions whose session id or canonical key this is, newest
+// first.
+func (c *Combined) Identified(id string) []*Session {
+	found := c.WithSessionID(id)
+	if s, ok := c.Get(id); ok && s.Entry.SessionID() != id {
+		found = append(found, s)
+		slices.SortFunc(found, newestFirst)
+	}
+	return found
+}
+
+// find makes the sessions of the keys that an index of the stores names, those
+// of them that are meant: the entry that an index names may have lost what it
+// is found by to a newer one.
+func (c *Combined) find(index func(*Snapshot) iter.Seq[string], meant func(*Session) bool) []*Session {
+	var out []*Session
+	seen := map[string]bool{}
+	for _, v := range c.views {
+		for key := range index(v) {
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			if s, ok := c.Get(key); ok && meant(s) {
+				out = append(out, s)
 			}
 		}
 	}
 	return out
+}
+
+// entries are the entries of m's session, in the order of the files.
+func (c *Combined) entries(m member) []member {
+	if c.plain {
+		return []member{m}
+	}
+	return c.spellings(m.canon)
+}
+
+// spellings are the entries that a canonical key has in all stores, in the
+// order of the files.
+func (c *Combined) spellings(key string) []member {
+	var out []member
+	for i, v := range c.views {
+		for r := range v.spellings(key) {
+			out = append(out, member{r, i})
+		}
+	}
+	return out
+}
+
+// merged is the session of these entries. Of two the fields of the newer win,
+// those of the later one when they are equally old.
+func (c *Combined) merged(all []member) *Session {
+	s := c.session(all[0])
+	for _, m := range all[1:] {
+		winner, loser := c.session(m), s
+		if loser.UpdatedAt > winner.UpdatedAt {
+			winner, loser = loser, winner
+		}
+		e := loser.Entry.With(func(o *rawjson.Object) {
+			for name, v := range winner.Entry.Fields().All() {
+				o.Set(name, v)
+			}
+		})
+		s = &Session{Key: s.Key, Store: winner.Store, Entry: e, UpdatedAt: winner.UpdatedAt, first: s.first}
+	}
+	return s
+}
+
+// session is the session of one entry.
+func (c *Combined) session(m member) *Session {
+	return &Session{
+		Key: m.canon, Store: c.stores[m.store], Entry: canonicalSpawner(c.keys, m.record, c.views[m.store].agent),
+		UpdatedAt: m.updated, first: m.place(),
+	}
+}
+
+// canonicalSpawner is the entry of a member in the file of an agent with a
+// canonical spawnedBy.
+func canonicalSpawner(keys Keys, r *record, agent string) Entry {
+	if len(r.parents) == 0 {
+		return r.entry // need not be split to see that it has none
+	}
+	was := r.entry.Text("spawnedBy")
+	if was == "" {
+		return r.entry
+	}
+	now := keys.spawner(was, agent)
+	if now == was {
+		return r.entry
+	}
+	return r.entry.With(func(o *rawjson.Object) { o.Put("spawnedBy", now) })
 }

@@ -84,7 +84,7 @@ func find(root string, path func(name string) (file, agent string)) []foundFile 
 	for _, n := range names {
 		file, agent := path(n.Name())
 		id := NormalizeAgentID(agent)
-		if file == "" || id == mainRest && agent != mainRest || !regularInside(file, root) {
+		if file == "" || id == mainRest && agent != mainRest || !storeInside(file, root) {
 			continue
 		}
 		out = append(out, foundFile{file, id})
@@ -99,7 +99,7 @@ func (s *Stores) oddlyNamed() []foundFile {
 	var out []foundFile
 	for _, n := range names {
 		id := NormalizeAgentID(n.Name())
-		if file := s.usual(n.Name()); id != n.Name() && id != mainRest && regularInside(file, s.agentsRoot()) {
+		if file := s.usual(n.Name()); id != n.Name() && id != mainRest && storeInside(file, s.agentsRoot()) {
 			out = append(out, foundFile{file, id})
 		}
 	}

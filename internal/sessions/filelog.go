@@ -59,7 +59,10 @@ type fileLog struct {
 
 func (l *fileLog) dir() string { return filepath.Dir(l.path) }
 
-func (l *fileLog) journalPath() string { return l.path + ".journal" }
+// journalEnd is what the name of a store's journal adds to the store's.
+const journalEnd = ".journal"
+
+func (l *fileLog) journalPath() string { return l.path + journalEnd }
 
 // follow is the present content. Where the file is what was last seen it only
 // looks at it.

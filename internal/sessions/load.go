@@ -115,6 +115,7 @@ func parseStore(data []byte, keys Keys, agent string) (*Snapshot, error) {
 		records = lastOfEach(records, repeated)
 	}
 	v.fill(records)
+	v.respelt = v.countRespelt()
 	return v, nil
 }
 
@@ -181,6 +182,18 @@ func (v *Snapshot) fill(records []*record) {
 		}
 	}
 	work.Wait()
+}
+
+func (v *Snapshot) countRespelt() (n int) {
+	var before *slot
+	v.byCanon.Scan(func(s *slot) bool {
+		if before != nil && before.canon == s.canon {
+			n++
+		}
+		before = s
+		return true
+	})
+	return n
 }
 
 // load puts list into an empty tree.

@@ -21,7 +21,9 @@ type Snapshot struct {
 	agent string // bare keys in the file belong to it
 	next  uint64 // pos of the next new key
 	zeros int    // entries with an updatedAt of 0 (see stale)
-	n     int64  // number of the last change, see the journal
+	// respelt counts the entries whose key has another spelling before them.
+	respelt int
+	n       int64 // number of the last change, see the journal
 
 	// Copy-on-write trees. Only order and recent hold what changes with every
 	// change of an entry; the others name places in order, so that most changes
@@ -193,6 +195,9 @@ func (v *Snapshot) learn(s *slot) {
 	if !s.object {
 		return
 	}
+	if v.spelt(s.canon) {
+		v.respelt++
+	}
 	v.byCanon.Set(s)
 	if s.label != "" {
 		v.byLabel.Set(s)
@@ -215,6 +220,9 @@ func (v *Snapshot) forget(s *slot) {
 		return
 	}
 	v.byCanon.Delete(s)
+	if v.spelt(s.canon) {
+		v.respelt--
+	}
 	if s.label != "" {
 		v.byLabel.Delete(s)
 	}
@@ -311,6 +319,15 @@ func (v *Snapshot) spellings(target string) iter.Seq[*record] {
 	}
 }
 
+// spelt reports whether there is a spelling of a canonical key.
+func (v *Snapshot) spelt(target string) (is bool) {
+	v.byCanon.Ascend(&slot{canon: target}, func(s *slot) bool {
+		is = s.canon == target
+		return false
+	})
+	return is
+}
+
 // Len is the number of entries.
 func (v *Snapshot) Len() int { return v.recent.Len() }
 
@@ -378,5 +395,19 @@ func (v *Snapshot) children(parent string) iter.Seq[string] {
 		v.byParent.Ascend(link{parent, &slot{}}, func(l link) bool {
 			return l.parent == parent && yield(l.canon)
 		})
+	}
+}
+
+// withLabel yields the canonical keys of the entries with a label.
+func (v *Snapshot) withLabel(label string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		v.byLabel.Ascend(&slot{label: label}, func(s *slot) bool { return s.label == label && yield(s.canon) })
+	}
+}
+
+// withSessionID yields the canonical keys of the entries with a session id.
+func (v *Snapshot) withSessionID(id string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		v.bySession.Ascend(&slot{session: id}, func(s *slot) bool { return s.session == id && yield(s.canon) })
 	}
 }

@@ -3,6 +3,7 @@ package sessions
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -10,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/config"
@@ -26,9 +26,8 @@ type Stores struct {
 	o    Options
 	keys Keys
 
-	mu     sync.Mutex // guards open
-	open   map[string]*Store
-	merged atomic.Pointer[Combined]
+	mu   sync.Mutex // guards open
+	open map[string]*Store
 }
 
 // Options configure OpenStores.
@@ -169,7 +168,7 @@ func (s *Stores) candidates(agent string) []*Store {
 		return []*Store{s.at(s.path(""), s.keys.DefaultAgent)}
 	}
 	out := []*Store{s.at(s.path(agent), agent)}
-	if usual := s.usual(agent); s.template() && usual != out[0].path && regularInside(usual, s.agentsRoot()) {
+	if usual := s.usual(agent); s.template() && usual != out[0].path && storeInside(usual, s.agentsRoot()) {
 		out = append(out, s.at(usual, agent))
 	}
 	for _, f := range s.oddlyNamed() {
@@ -202,12 +201,20 @@ func (s *Stores) Lookup(key string) (Found, bool, error) {
 	return f, ok, nil
 }
 
-// regularInside reports whether path is a regular file, no symbolic link, that
-// really lies inside root.
-func regularInside(path, root string) bool {
+// storeInside reports whether path is a store: a regular file, no symbolic link,
+// that really lies inside root. A new store has only its journal until the first
+// checkpoint, and after a crash before it.
+func storeInside(path, root string) bool {
 	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		path += journalEnd
+		info, err = os.Lstat(path)
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return false
+	}
+	if noLinkBetween(root, path) {
+		return true
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -219,4 +226,15 @@ func regularInside(path, root string) bool {
 	}
 	rel, err := filepath.Rel(realRoot, real)
 	return err == nil && filepath.IsLocal(rel)
+}
+
+// noLinkBetween reports whether the directories below root that path names are
+// no links. Then it lies inside, whatever root is.
+func noLinkBetween(root, path string) bool {
+	for dir := filepath.Dir(path); dir != root; dir = filepath.Dir(dir) {
+		if info, err := os.Lstat(dir); len(dir) <= len(root) || err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,12 +11,8 @@ import (
 
 func combinedKeys(t *testing.T, s *Stores) []string {
 	t.Helper()
-	c, err := s.Combined()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out []string
-	for x := range c.Recent() {
+	for x := range s.Combined().Recent() {
 		out = append(out, fmt.Sprintf("%s=%s", x.Key, x.Entry.SessionID()))
 	}
 	return out
@@ -45,7 +42,7 @@ func TestCombinedOfManyAgents(t *testing.T) {
 	if got := combinedKeys(t, s); !slices.Equal(got, want) {
 		t.Errorf("combined %v, want %v", got, want)
 	}
-	all, _ := s.Combined()
+	all := s.Combined()
 	stray, _ := all.Get("agent:ops:stray")
 	if got, want := string(stray.Entry.Raw()), `{"sessionId":"2","updatedAt":40,"model":"m2","thinkingLevel":"low"}`; got != want {
 		t.Errorf("merged %s, want %s", got, want)
@@ -53,9 +50,6 @@ func TestCombinedOfManyAgents(t *testing.T) {
 	plain, _ := all.Get("agent:ops:plain")
 	if got := plain.Entry.Text("spawnedBy"); got != "agent:ops:main" {
 		t.Errorf("spawnedBy %s", got)
-	}
-	if again, _ := s.Combined(); again != all {
-		t.Error("the view was made anew although nothing changed")
 	}
 	if s.Path() != "(multiple)" {
 		t.Errorf("path %s", s.Path())
@@ -71,6 +65,67 @@ func TestCombinedOfManyAgents(t *testing.T) {
 	}
 	if f, ok, _ := s.Lookup("agent:ops:PLAIN"); !ok || f.StoredKey != "Plain" {
 		t.Errorf("bare key: %+v", f)
+	}
+}
+
+// A session is listed as soon as it is durable, be its agent known by nothing
+// else than a journal: before the first checkpoint and after a crash.
+func TestStoreOfWhichThereIsOnlyTheJournal(t *testing.T) {
+	c := configured(t, `{}`)
+	s := openTest(t, c, Options{})
+	st, err := s.Store("agent:fresh:x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.checkpoints.one.Lock()
+	defer st.checkpoints.one.Unlock()
+	if err := set(t.Context(), st, "agent:fresh:x", entryOf(t, `{"sessionId":"1"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(st.Path()); !os.IsNotExist(err) {
+		t.Fatalf("there is a file: %v", err)
+	}
+	want := []string{"agent:fresh:x=1"}
+	if got := combinedKeys(t, s); !slices.Equal(got, want) {
+		t.Errorf("combined %v, want %v", got, want)
+	}
+	crashed := configured(t, `{}`)
+	if err := os.CopyFS(crashed.StateDir, os.DirFS(c.StateDir)); err != nil {
+		t.Fatal(err)
+	}
+	if got := combinedKeys(t, openTest(t, crashed, Options{})); !slices.Equal(got, want) {
+		t.Errorf("combined after a crash %v, want %v", got, want)
+	}
+}
+
+// A directory of the stores may be a link to another one of them, but none that
+// leads out.
+func TestLinksToStores(t *testing.T) {
+	c := configured(t, `{}`)
+	agents, outside := filepath.Join(c.StateDir, "agents"), t.TempDir()
+	writeFile(t, filepath.Join(agents, "ops", "sessions", "sessions.json"), `{"x":{"sessionId":"1"}}`)
+	writeFile(t, filepath.Join(outside, "sessions", "sessions.json"), `{"y":{"sessionId":"2"}}`)
+	for at, to := range map[string]string{
+		"alias": filepath.Join(agents, "ops"), "out": outside, "deep/sessions": filepath.Join(agents, "ops", "sessions"), "gone/sessions": "nothing",
+		"deepout/sessions": filepath.Join(outside, "sessions"), "home": agents,
+	} {
+		at = filepath.Join(agents, at)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.Symlink(to, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"agent:alias:x=1", "agent:deep:x=1", "agent:ops:x=1"}
+	if got := combinedKeys(t, openTest(t, c, Options{})); !slices.Equal(got, want) {
+		t.Errorf("combined %v, want %v", got, want)
+	}
+	// That the state directory is a link itself does not matter.
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(c.StateDir, link); err != nil {
+		t.Fatal(err)
+	}
+	c.StateDir = link
+	if got := combinedKeys(t, openTest(t, c, Options{})); !slices.Equal(got, want) {
+		t.Errorf("combined behind a link %v, want %v", got, want)
 	}
 }
 
@@ -126,11 +181,7 @@ func TestChildren(t *testing.T) {
 	agent("ops", `{"agent:ops:k":{"spawnedBy":"agent:main:main"},"agent:ops:j":{"spawnedBy":"main"}}`)
 	s := openTest(t, c, Options{})
 	want := []string{"agent:main:c2", "agent:main:c3", "agent:main:e", "agent:ops:k"}
-	if got := s.Children("agent:main:main"); !slices.Equal(got, want) {
-		t.Errorf("Stores.Children %v, want %v", got, want)
-	}
-	all, _ := s.Combined()
-	if got := all.Children("agent:main:main"); !slices.Equal(got, want) {
-		t.Errorf("Combined.Children %v, want %v", got, want)
+	if got := s.Combined().Children("agent:main:main"); !slices.Equal(got, want) {
+		t.Errorf("children %v, want %v", got, want)
 	}
 }

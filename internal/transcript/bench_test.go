@@ -180,9 +180,17 @@ func BenchmarkIndexMemory(b *testing.B) {
 	}
 }
 
+// BenchmarkUsageAbsent is what the transcript of a row costs that has none, alone
+// and among others.
 func BenchmarkUsageAbsent(b *testing.B) {
-	f := newFixture(b)
-	for b.Loop() {
-		f.Usage(f.ref("s"))
+	for name, dirs := range map[string]*Dirs{"alone": nil, "among": {}} {
+		b.Run(name, func(b *testing.B) {
+			f := newFixture(b)
+			r := f.ref("s")
+			r.Dirs = dirs
+			for b.Loop() {
+				f.Usage(r)
+			}
+		})
 	}
 }

@@ -56,6 +56,9 @@ type Ref struct {
 	Agent       string // agent of the session, for the default place
 	SessionID   string
 	SessionFile string // as in the entry; may be empty
+
+	// Dirs is optional, for who looks at many transcripts at once.
+	Dirs *Dirs
 }
 
 // Library reads and writes transcripts. It is safe for concurrent use.

@@ -84,12 +84,12 @@ func (p paths) sessionFile(r Ref) string {
 		}
 		return filepath.Join(r.Dir, clean)
 	}
-	path := realPath(filepath.Clean(text))
-	if rel, ok := inside(realPath(r.Dir), path); ok {
+	path := r.Dirs.realPath(filepath.Clean(text))
+	if rel, ok := inside(r.Dirs.base(filepath.Clean(r.Dir)).real(), path); ok {
 		return filepath.Join(r.Dir, rel)
 	}
 	for _, root := range p.agentRoots(r) {
-		rel, ok := inside(realPath(root), path)
+		rel, ok := inside(r.Dirs.base(root).real(), path)
 		if !ok {
 			continue
 		}
@@ -123,26 +123,14 @@ func (p paths) agentRoots(r Ref) []string {
 
 // bases are the directories that a transcript, links followed, may lie in.
 func (p paths) bases(r Ref) []*base {
-	out := []*base{{path: filepath.Clean(r.Dir)}}
+	out := []*base{r.Dirs.base(filepath.Clean(r.Dir))}
 	for _, root := range p.agentRoots(r) {
-		out = append(out, &base{path: root})
+		out = append(out, r.Dirs.base(root))
 	}
 	if p.home != "" {
-		out = append(out, &base{path: p.legacy()})
+		out = append(out, r.Dirs.base(p.legacy()))
 	}
 	return out
-}
-
-// base is a directory; what it really is, links followed, is looked up once.
-type base struct {
-	path, followed string
-}
-
-func (b *base) real() string {
-	if b.followed == "" {
-		b.followed = realPath(b.path)
-	}
-	return b.followed
 }
 
 // inside is path relative to dir, when it lies in dir and is not dir itself.

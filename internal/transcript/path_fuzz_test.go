@@ -34,9 +34,11 @@ func FuzzPaths(f *testing.F) {
 		{"s", "STATE/agents/ops/sessions/o.jsonl", "ops"}, {"s", "STATE/agents/ops/sessions/../../../secret.jsonl", "ops"}, {"s", "OUT/secret.jsonl", ""},
 		{"é", "a\x00b", "MAIN"}, {uuid1, uuid2 + ".jsonl", "main"}, {strings.Repeat("a", 128), strings.Repeat("../", 300) + "x", "main"},
 		{"s", strings.Repeat("n", 300), "main"}, {"..", ".", "."}, {"s", "SESSIONS.json", ""}, {"s", "./x.jsonl/", "main"}, {"s", "~/x", "a/b"},
+		{"x", "DIR/out.jsonl", "main"}, {"x", "DIR/in.jsonl", "main"}, {"x", "DIR/self.jsonl", "main"}, {"x", "DIR/none/x.jsonl", "main"}, {"x", "DIR/d/x.jsonl", ""},
 	} {
 		f.Add(seed.id, seed.file, seed.agent)
 	}
+	var dirs Dirs // of all calls: nothing moves
 	f.Fuzz(func(t *testing.T, id, file, agent string) {
 		file = strings.NewReplacer("DIR", x.dir, "STATE", x.state, "OUT", outside).Replace(file)
 		r := Ref{Dir: x.dir, Agent: agent, SessionID: id, SessionFile: file}
@@ -61,6 +63,15 @@ func FuzzPaths(f *testing.F) {
 			if info, err := os.Lstat(realPath(p.path())); err != nil || !info.Mode().IsRegular() {
 				t.Errorf("the file %q is none: %v", p.path(), err)
 			}
+		}
+		if path := filepath.Clean(file); filepath.IsAbs(path) && !strings.ContainsRune(path, 0) && dirs.realPath(path) != realPath(path) {
+			t.Errorf("%q is %q by known directories, %q without", path, dirs.realPath(path), realPath(path))
+		}
+		remembering := r
+		remembering.Dirs = &dirs
+		alone, _ := x.Locate(r)
+		if among, _ := x.Locate(remembering); among != alone {
+			t.Errorf("found %q by known directories, %q without", among, alone)
 		}
 		if p, err := x.target(r); err == nil {
 			check("the directory to write in", place{base: filepath.Dir(p.path()), name: "new.jsonl"})

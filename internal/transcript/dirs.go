@@ -1,0 +1,56 @@
+package transcript
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Dirs remembers where directories really lie, links followed. Who looks at
+// many transcripts within one call shares one among their Refs, so that each
+// directory is followed once and not once per transcript. It must not outlive
+// the call, and is for one goroutine. The zero value knows nothing, a nil one
+// remembers nothing.
+type Dirs struct {
+	known map[string]*base // by path
+}
+
+// base is a directory; what it really is, links followed, is looked up once.
+type base struct {
+	path, followed string
+}
+
+func (b *base) real() string {
+	if b.followed == "" {
+		b.followed = realPath(b.path)
+	}
+	return b.followed
+}
+
+// base is the directory with this clean path.
+func (d *Dirs) base(path string) *base {
+	if d == nil {
+		return &base{path: path}
+	}
+	b := d.known[path]
+	if b == nil {
+		if d.known == nil {
+			d.known = map[string]*base{}
+		}
+		b = &base{path: path}
+		d.known[path] = b
+	}
+	return b
+}
+
+// realPath is realPath of a clean path whose directory may be known.
+func (d *Dirs) realPath(path string) string {
+	dir, name := filepath.Split(path)
+	real := filepath.Join(d.base(filepath.Clean(dir)).real(), name)
+	info, err := os.Lstat(real)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().Type() != fs.ModeSymlink {
+		return real
+	}
+	return realPath(path)
+}
