@@ -101,6 +101,9 @@ func (s *Store) prepare() error {
 // own takes the store for this process before its first change.
 func (s *Store) own() error {
 	l := s.commits
+	if l.look {
+		return protocol.Unavailablef("session store %s is open for reading only", s.path)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	had := l.owned.Load()

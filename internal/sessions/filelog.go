@@ -33,6 +33,7 @@ type fileLog struct {
 	agent string
 	log   *slog.Logger
 	poke  func() // there is something for a checkpoint
+	look  bool   // nothing is written, and nothing owned
 
 	current atomic.Pointer[Snapshot]
 	pending atomic.Pointer[stamp] // of the file that a checkpoint is about to put in place
@@ -222,7 +223,7 @@ var errInUse = errors.New("in use by another parley process")
 // ownExisting is own for a store that exists; another owner is no error, and
 // neither is a place where nothing can be written: such a store can be read.
 func (l *fileLog) ownExisting() error {
-	if l.owner != nil {
+	if l.owner != nil || l.look {
 		return nil
 	}
 	for _, path := range []string{l.path, l.journalPath()} {

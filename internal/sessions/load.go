@@ -25,15 +25,22 @@ func readContent(files *disk.FS, path string, keys Keys, agent string) (*content
 	if err != nil {
 		return nil, err
 	}
-	c := &content{stamp: at, base: identify(data)}
-	c.view, err = parseStore(data, keys, agent)
-	if err != nil {
+	c, _ := newContent(data, at, keys, agent)
+	return c, nil
+}
+
+// newContent is the content of a store file with these bytes; fault is why
+// they are damaged.
+func newContent(data []byte, at stamp, keys Keys, agent string) (c *content, fault error) {
+	c = &content{stamp: at, base: identify(data)}
+	c.view, fault = parseStore(data, keys, agent)
+	if fault != nil {
 		c.view = newSnapshot(keys, agent)
-		c.view.damaged = len(bytes.TrimSpace(data)) > 0
+		c.view.damaged = true
 	}
 	c.view.stamp = at
 	c.view.blank = at != (stamp{}) && len(bytes.TrimSpace(data)) == 0
-	return c, nil
+	return c, fault
 }
 
 // readStamped reads a file of the store's directory with its stamp; one that is
