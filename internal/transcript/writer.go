@@ -26,8 +26,10 @@ type writer struct {
 	place   place
 	key     string
 	f       *disk.File
-	made    bool // by this writer
-	settled bool // its name is known to be durable
+	made    bool   // by this writer
+	settled bool   // its name is known to be durable
+	keep    bool   // a file of an older version is copied before it is rewritten
+	kept    string // the name of a copy that was made
 	ix      *index
 	unlock  func()
 }
@@ -36,6 +38,12 @@ type writer struct {
 // that a writer needs: a header of the current version before the lines, and
 // nothing that may be on the disk or not.
 func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
+	return l.openShaped(r, cwd, false)
+}
+
+// openShaped is openWriter; with keep a copy is kept of a file of an older
+// version.
+func (l *Library) openShaped(r Ref, cwd string, keep bool) (*writer, error) {
 	w, err := l.openAsIs(r, cwd)
 	if err != nil || w.ready() {
 		return w, err
@@ -50,6 +58,7 @@ func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
 	if w, err = l.openAsIs(r, cwd); err != nil || w.ready() {
 		return w, err
 	}
+	w.keep = keep
 	if w.ix.current() {
 		err = w.renew()
 	} else {
