@@ -18,7 +18,7 @@ func (w *writer) reshape() error {
 		backup = repairName(w.root, w.place.name)
 	}
 	if !u.head.ok {
-		u.head.version = formatVersion
+		u.head.version = Version
 		if w.ix.leaf() < 0 {
 			u.head.version = 1 // no line has an id: an old file that lost its header
 		}
@@ -125,7 +125,7 @@ func (u *upgrade) line(raw []byte, f *fields, n int, parent string) []byte {
 	}
 	changed := false
 	if n == 0 && u.head.ok {
-		o.Put("version", formatVersion)
+		o.Put("version", Version)
 		return o.JSON()
 	}
 	if u.head.version < 2 && u.ids[n] != "" {

@@ -14,8 +14,8 @@ import (
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
-// formatVersion is the version of the format that is written.
-const formatVersion = 3
+// Version is the version of the format that is written.
+const Version = 3
 
 // writer is a transcript open for appending, under its lock.
 type writer struct {
@@ -82,7 +82,7 @@ func (w *writer) ready() bool {
 
 // current reports whether the file is of the form that is written.
 func (ix *index) current() bool {
-	return ix.size == 0 || ix.head.ok && ix.head.version >= formatVersion
+	return ix.size == 0 || ix.head.ok && ix.head.version >= Version
 }
 
 // renew writes all of a file anew, and so its name.
@@ -282,7 +282,7 @@ func headerLine(id, cwd string, at time.Time) rawjson.Value {
 	}
 	var o rawjson.Object
 	o.Put("type", "session")
-	o.Put("version", formatVersion)
+	o.Put("version", Version)
 	o.Put("id", jstext.Trim(id))
 	o.Put("timestamp", jstext.ISO(at))
 	o.Put("cwd", cwd)
