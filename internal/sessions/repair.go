@@ -59,6 +59,19 @@ func (s *Store) Repair(ctx context.Context) (copies []string, err error) {
 	return copies, nil
 }
 
+// Copy keeps the file under another name, <store>.doctor.<ms>, and tells its
+// path; none when there is no file.
+func (s *Store) Copy() (copies []string, err error) {
+	at, err := statFile(s.path)
+	if err == nil && at != (stamp{}) {
+		copies, err = s.copyFiles(Condition{Exists: true}, fmt.Sprintf(".doctor.%d", time.Now().UnixMilli()))
+	}
+	if err != nil {
+		return copies, s.unavailable("copy", err)
+	}
+	return copies, nil
+}
+
 // copyFiles keeps the files as they are under other names. That of a damaged
 // file it only tells: the file is renamed later.
 func (s *Store) copyFiles(c Condition, suffix string) (copies []string, err error) {
