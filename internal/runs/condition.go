@@ -1,11 +1,14 @@
 package runs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
+	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/disk"
 )
 
@@ -57,4 +60,30 @@ func CheckJournal(dir string) (JournalCondition, error) {
 		}
 	}
 	return c, nil
+}
+
+// MendJournal leaves in a journal the lines that can be read, and keeps it as
+// it was under another name, whose path it tells. No engine may have it open.
+func MendJournal(dir string) (copies []string, err error) {
+	var system *disk.FS
+	root, err := system.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("mend the journal of runs: %w", err)
+	}
+	defer root.Close()
+	data, err := root.ReadFile(journalName)
+	if err != nil {
+		return nil, fmt.Errorf("mend the journal of runs: %w", err)
+	}
+	kept := fmt.Sprintf("%s.doctor.%d", journalName, time.Now().UnixMilli())
+	if err := atomicfile.Replace(root, kept, data); err != nil {
+		return nil, err
+	}
+	var readable []byte
+	for line := range bytes.Lines(data) {
+		if _, ok := parseLine(bytes.TrimSuffix(line, []byte("\n"))); ok && line[len(line)-1] == '\n' {
+			readable = append(readable, line...)
+		}
+	}
+	return []string{filepath.Join(dir, kept)}, atomicfile.Replace(root, journalName, readable)
 }

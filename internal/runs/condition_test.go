@@ -40,6 +40,14 @@ func TestCheckJournal(t *testing.T) {
 	if after, err := os.ReadFile(path); err != nil || string(after) != string(text) {
 		t.Errorf("the journal was changed: %v", err)
 	}
+	copies, err := MendJournal(dir)
+	if err != nil || len(copies) != 1 {
+		t.Fatalf("copies %v, %v", copies, err)
+	}
+	if kept, err := os.ReadFile(copies[0]); err != nil || string(kept) != string(text) {
+		t.Errorf("the copy holds %q, %v", kept, err)
+	}
+	check(JournalCondition{Exists: true, Unended: []Unended{{"r2", "agent:main:b", 3}}})
 	if c, err := CheckJournal(filepath.Join(dir, "absent")); err != nil || c.Exists {
 		t.Errorf("without a directory: %+v, %v", c, err)
 	}
