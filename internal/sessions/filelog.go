@@ -51,6 +51,7 @@ type fileLog struct {
 	dirty  map[string]change // the last change of each key that the file does not have
 	marked int64             // how many changes were remembered
 	recent recent
+	sound  *Snapshot // what readers saw before another program damaged the file
 
 	lacking atomic.Bool // the journal has not all that the file does not have
 }
@@ -266,8 +267,12 @@ func (l *fileLog) takeIn(n int64) (*Snapshot, error) {
 	}
 	l.base = c.base
 	if next.damaged {
+		if v := l.current.Load(); !v.damaged {
+			l.sound = v
+		}
 		return l.publish(next), nil // what is in the journal stays until the file is set aside
 	}
+	l.sound = nil
 	for _, c := range l.recent.reverted(next, c.stamp.mtime) {
 		if _, changed := l.dirty[c.key]; !changed {
 			l.mark(c)
@@ -314,7 +319,7 @@ func (l *fileLog) setAside(v *Snapshot, at time.Time) error {
 	defer l.mu.Unlock()
 	next := newSnapshot(l.keys, l.agent)
 	next.n = v.n
-	l.base, l.dirty, l.refused = identity{}, map[string]change{}, nil
+	l.base, l.dirty, l.refused, l.sound = identity{}, map[string]change{}, nil, nil
 	l.publish(next)
 	return nil
 }

@@ -21,7 +21,8 @@ import (
 //   - Of a damaged journal all lines that can be read are kept and merged with
 //     the file, as at any start.
 //   - A damaged file is set aside, as <store>.corrupt.<ms>. What can be read of
-//     it before the damage and of the journal becomes the new file.
+//     it before the damage and of the journal becomes the new file, and what
+//     this process knew when another program damaged it.
 //   - What a crash left in the journal is written into the file.
 //
 // The paths are those of the copies of what was there before; none when there
@@ -154,7 +155,7 @@ func (l *fileLog) rebuild(v *Snapshot, suffix string) error {
 	for _, c := range readJournal(journal).changes {
 		d.mark(c)
 	}
-	next, err := d.merge(salvage(file, l.keys, l.agent), false)
+	next, err := d.merge(l.remembered(salvage(file, l.keys, l.agent)), false)
 	if err != nil {
 		return err
 	}
@@ -202,6 +203,38 @@ func salvage(data []byte, keys Keys, agent string) *Snapshot {
 	return v
 }
 
+// remembered is what can be read of a damaged file together with what readers
+// saw before it was damaged, if this process was there: of two versions of an
+// entry the newer one.
+func (l *fileLog) remembered(readable *Snapshot) *Snapshot {
+	l.mu.Lock()
+	sound := l.sound
+	l.mu.Unlock()
+	if sound == nil {
+		return readable
+	}
+	v := newSnapshot(l.keys, l.agent)
+	add := func(r *record) bool {
+		old := v.record(r.key)
+		if old != nil && r.updated <= old.updated {
+			return true
+		}
+		s := *r.slot
+		c := *r
+		c.slot = &s
+		if s.pos = v.next; old != nil {
+			s.pos = old.pos
+		} else {
+			v.next++
+		}
+		v.replace(old, &c)
+		return true
+	}
+	sound.order.Scan(add)
+	readable.order.Scan(add)
+	return v
+}
+
 // asChanges are the entries as changes of an empty store. What is no object
 // cannot be one, and is left out.
 func (v *Snapshot) asChanges(t int64) (out []change) {
@@ -242,7 +275,7 @@ func (l *fileLog) moveAside(suffix string, seen stamp) error {
 func (l *fileLog) adopt(changes []change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.base, l.dirty, l.recent, l.refused = identity{}, map[string]change{}, recent{}, nil
+	l.base, l.dirty, l.recent, l.refused, l.sound = identity{}, map[string]change{}, recent{}, nil, nil
 	l.lacking.Store(false)
 	for _, c := range changes {
 		l.mark(c)

@@ -244,6 +244,35 @@ func TestRepairSurvivesFaults(t *testing.T) {
 	}
 }
 
+// What a process knew when another program damaged the file is not lost, and
+// neither is what that program had written before.
+func TestRepairRemembers(t *testing.T) {
+	for _, checkpointed := range []bool{false, true} {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "sessions.json"), historyBegin)
+		st := byHand(t, nil, dir)
+		for _, key := range []string{"agent:main:a", "agent:main:b"} {
+			if err := set(t.Context(), st, key, entryOf(t, `{"label":"ours","updatedAt":5}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if checkpointed {
+			checkpoint(t, st)
+		}
+		writeFile(t, filepath.Join(dir, "sessions.json"), `{"agent:main:b":{"label":"theirs","updatedAt":99999999999999},"agent:main:old":{"label":"stale","updatedAt":0},"agent:main:new":{"label":"n"},"agent:`)
+		if got := labels(st.snapshot()); len(got) > 0 {
+			t.Errorf("readers of a damaged file see%s", got)
+		}
+		if copies, err := st.Repair(t.Context()); err != nil || len(copies) != 2 {
+			t.Errorf("copies %v, %v", copies, err)
+		}
+		if got, want := labels(st.snapshot()).String(), " a=ours b=theirs new=n old=o0 old2=p0"; got != want {
+			t.Errorf("checkpointed %v: repaired:%s, want%s", checkpointed, got, want)
+		}
+		usable(t, st)
+	}
+}
+
 func TestALaterJournalIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "sessions.json"), historyBegin)
