@@ -53,7 +53,7 @@ func Examine(ctx context.Context, p Parts, o Options) (Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
 	}
-	e := &examination{Parts: p, Options: o, used: map[string][]string{}, alike: map[string]*fold{}}
+	e := &examination{Parts: p, Options: o, all: p.Stores.All(), used: map[string][]string{}, alike: map[string]*fold{}}
 	e.report = Report{StateDir: p.Config.StateDir, Fix: o.Fix, Findings: p.Troubles}
 	err := e.run(ctx)
 	e.unfold()
@@ -66,6 +66,7 @@ type examination struct {
 	Parts
 	Options
 	report Report
+	all    []*sessions.Store
 
 	stores []*examined
 	used   map[string][]string // canonical keys by the path of their transcript
@@ -76,7 +77,7 @@ type examination struct {
 func (e *examination) run(ctx context.Context) error {
 	e.configuration()
 	e.place()
-	for _, st := range e.Stores.All() {
+	for _, st := range e.all {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}

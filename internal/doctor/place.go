@@ -168,7 +168,7 @@ func (e *examination) devices(dir string) {
 // storeDirs are the directories of all stores, each once.
 func (e *examination) storeDirs() (dirs []string) {
 	seen := map[string]bool{}
-	for _, st := range e.Stores.All() {
+	for _, st := range e.all {
 		if !seen[st.Dir()] {
 			seen[st.Dir()] = true
 			dirs = append(dirs, st.Dir())
@@ -178,7 +178,7 @@ func (e *examination) storeDirs() (dirs []string) {
 }
 
 func (e *examination) storesIn(dir string) (out []*sessions.Store) {
-	for _, st := range e.Stores.All() {
+	for _, st := range e.all {
 		if st.Dir() == dir {
 			out = append(out, st)
 		}
