@@ -88,9 +88,10 @@ func (e *examination) storeFindings(st *sessions.Store, c sessions.Condition) (f
 		add(Error, "journal-later", journal, "a later version of parley wrote the journal", "Run that version: this one cannot read the store.")
 	case j.Broken():
 		add(Error, "journal-damaged", journal, damagedJournal(j), withFix+" keeps all lines that can be read; until then sessions can be read but not changed.")
+		found[len(found)-1].Sessions = named(j.Lost)
 	case j.Live || c.Fault != nil:
 	case j.Torn:
-		add(Info, "journal-torn", journal, "the last line was cut off by a crash; nobody was told that it is there", withFix+" cuts it, and so does the next start.")
+		add(Info, "journal-torn", journal, "the last line cannot be read: a crash cut it off, most likely before anybody was told of it", withFix+" keeps a copy and cuts it; the next start cuts it without a copy.")
 	}
 	switch {
 	case j.Live || j.Pending == 0:
@@ -104,6 +105,8 @@ func (e *examination) storeFindings(st *sessions.Store, c sessions.Condition) (f
 	return found
 }
 
+// damagedJournal is what cannot be read. The sessions that it is about, as far as
+// that can be made out, are those of which a change is lost.
 func damagedJournal(j sessions.JournalCondition) string {
 	switch {
 	case len(j.Damaged) == 0:
@@ -117,7 +120,7 @@ func damagedJournal(j sessions.JournalCondition) string {
 // damagedCure is what to do about a damaged store. A copy that can be read is
 // only named: what became of the sessions since then nobody knows.
 func damagedCure(st *sessions.Store) string {
-	cure := withFix + " sets it aside and keeps what can be read of it and of the journal."
+	cure := withFix + " sets it aside and keeps what can be read of it and of the journal, and what a daemon that runs still knows."
 	if name, n := newestCopy(st); name != "" {
 		cure += fmt.Sprintf(" %s can be read and holds %s: what is missing then can be taken from there by hand.", name, plural(n, "session", "sessions"))
 	}

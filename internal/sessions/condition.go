@@ -1,8 +1,13 @@
 package sessions
 
 import (
+	"bytes"
 	"iter"
 	"log/slog"
+	"regexp"
+	"slices"
+
+	"github.com/parleyd/parley/internal/rawjson"
 )
 
 // Condition is what the files of a store look like: what has to be known
@@ -34,6 +39,8 @@ type JournalCondition struct {
 	Headless bool
 	Damaged  []int64
 	Torn     bool
+	// Lost are the keys that damaged lines seem to be about.
+	Lost []string
 	// Lines that can be read.
 	Lines int
 	// Pending is how many sessions are in another state in the file. Foreign is
@@ -73,6 +80,7 @@ func (s *Store) Condition() (Condition, error) {
 	if out.Journal.Later {
 		return out, nil
 	}
+	out.Journal.Lost = keysIn(f.journal, r.damaged)
 	// The first line takes its place as a whole, so it is never torn.
 	out.Journal.Headless = !r.ok && (r.torn || r.newlines > 0)
 	out.Journal.Foreign = r.ok && !r.continues(c.base)
@@ -82,6 +90,23 @@ func (s *Store) Condition() (Condition, error) {
 	}
 	out.Journal.Pending = len(d.dirty)
 	return out, nil
+}
+
+// firstKey finds the first key that a line of a journal sets.
+var firstKey = regexp.MustCompile(`"set":\[\[("(?:[^"\\]|\\.)*"),`)
+
+// keysIn are the keys in the lines of a journal that begin at these places,
+// which are damaged: what can be made out of them.
+func keysIn(journal []byte, lines []int64) (keys []string) {
+	for _, at := range lines {
+		line, _, _ := bytes.Cut(journal[at:], []byte{'\n'})
+		if m := firstKey.FindSubmatch(line); m != nil {
+			if key, ok := rawjson.Text(m[1]); ok && !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
 }
 
 // detached is a log of the same files that writes nothing: to try out what

@@ -62,7 +62,7 @@ func damages(journal []byte) []damage {
 		},
 		{
 			name: "a line", journal: flip(3), content: without2, after: without2, copies: both,
-			want: Condition{Exists: true, Journal: JournalCondition{Exists: true, Lines: 6, Pending: 5, Damaged: at(3)}},
+			want: Condition{Exists: true, Journal: JournalCondition{Exists: true, Lines: 6, Pending: 5, Damaged: at(3), Lost: []string{"agent:main:k2"}}},
 		},
 		{
 			name: "the header", journal: flip(0), content: all, after: all, copies: both,
@@ -79,7 +79,7 @@ func damages(journal []byte) []damage {
 		},
 		{
 			name: "the file and a line", file: cut, journal: flip(3), content: "", after: strings.ReplaceAll(without2, " old2=p0", ""), copies: corrupt,
-			want: Condition{Exists: true, Journal: JournalCondition{Exists: true, Lines: 6, Damaged: at(3), Foreign: true}},
+			want: Condition{Exists: true, Journal: JournalCondition{Exists: true, Lines: 6, Damaged: at(3), Foreign: true, Lost: []string{"agent:main:k2"}}},
 		},
 		{
 			name: "the file without a journal", file: cut, journal: none, content: "", after: " k1=v1 old=o0", copies: corrupt[1:],
