@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"time"
 
-	"github.com/parleyd/parley/client"
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
@@ -68,7 +66,7 @@ func (c *cleanupCommand) params() protocol.SessionsCleanupParams {
 // report does the work and gives the answer of sessions.cleanup.
 func (c *cleanupCommand) report(ctx context.Context, s streams) (rawjson.Value, error) {
 	if c.URL != "" { // a certain gateway, wherever it is
-		return c.online(ctx, c.params())
+		return c.ask(ctx, "sessions.cleanup", c.params())
 	}
 	cfg, _, err := load(c.options())
 	if err != nil {
@@ -84,33 +82,15 @@ func (c *cleanupCommand) report(ctx context.Context, s streams) (rawjson.Value, 
 			return c.offline(ctx, &alone, p, s)
 		}
 	}
-	release, err := c.take(cfg.StateDir)
+	release, err := take(cfg.StateDir)
 	if _, running := errors.AsType[inUse](err); running {
-		return c.online(ctx, p)
+		return c.ask(ctx, "sessions.cleanup", p)
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	return c.offline(ctx, cfg, p, s)
-}
-
-// inUse says that a daemon owns a state directory.
-type inUse struct{ error }
-
-// take owns the state directory. One that does not exist is not made: there is
-// nothing to clean up then.
-func (c *cleanupCommand) take(stateDir string) (release func(), err error) {
-	if _, err := os.Stat(stateDir); errors.Is(err, fs.ErrNotExist) {
-		return func() {}, nil
-	}
-	release, err = own(stateDir, owner{PID: os.Getpid()})
-	if f, ok := errors.AsType[fault](err); ok && f.code == exitOwned {
-		if o, ok := readOwner(stateDir); ok && o.URL != "" {
-			return nil, inUse{err}
-		}
-	}
-	return release, err
 }
 
 // ours reports whether the file at path is a store of the configuration.
@@ -122,25 +102,6 @@ func ours(cfg *config.Config, path string) bool {
 	defer stores.Close() // nothing was written
 	_, known := upkeep.Keeper{Stores: stores}.Named(path)
 	return known
-}
-
-// online has the daemon do it.
-func (c *cleanupCommand) online(ctx context.Context, p protocol.SessionsCleanupParams) (report rawjson.Value, err error) {
-	t, err := c.target()
-	if err != nil {
-		return nil, err
-	}
-	err = t.with(ctx, func(conn *client.Conn) (err error) {
-		report, err = conn.Call(ctx, "sessions.cleanup", p)
-		return err
-	})
-	if _, known := errors.AsType[fault](err); known {
-		return nil, err
-	}
-	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == protocol.InvalidRequest {
-		return nil, bare{e.Message}
-	}
-	return report, err
 }
 
 // offline does it in this process.

@@ -76,18 +76,17 @@ keep         agent:main:f               just now
 // gateway to talk to.
 func TestCleanupBesideAnotherCommand(t *testing.T) {
 	dir := t.TempDir()
-	c := &cleanupCommand{}
-	release, err := c.take(dir)
+	release, err := take(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.take(dir)
+	_, err = take(dir)
 	f, ok := errors.AsType[fault](err)
 	if !ok || f.code != exitOwned || !strings.HasPrefix(err.Error(), "a parley command (pid ") {
 		t.Errorf("error %v, want that another command is at work", err)
 	}
 	release()
-	if release, err = c.take(dir); err != nil {
+	if release, err = take(dir); err != nil {
 		t.Fatal(err)
 	}
 	release()

@@ -4,7 +4,8 @@
 // Exit codes:
 //
 //	0  done
-//	1  the gateway refused the call, or something else failed
+//	1  the gateway refused the call, or something else failed; for doctor:
+//	   something is wrong
 //	2  the command line is wrong
 //	3  the configuration is missing, broken or not allowed
 //	4  the address to listen on cannot be had
@@ -31,6 +32,7 @@ type commands struct {
 	Serve    serveCommand     `cmd:"" help:"Run the gateway."`
 	Call     callCommand      `cmd:"" help:"Call a method of a running gateway and print what it answers."`
 	Tail     tailCommand      `cmd:"" help:"Print the events of a running gateway as they happen."`
+	Doctor   doctorCommand    `cmd:"" help:"Say what is wrong with the state directory and what to do, and repair it."`
 	Sessions sessionsCommands `cmd:"" help:"Look after the stored sessions."`
 	Version  versionCommand   `cmd:"" help:"Print the version."`
 }
@@ -96,10 +98,19 @@ type bare struct{ text string }
 // Error is the text.
 func (b bare) Error() string { return b.text }
 
+// silent is an exit code of a command that has said all there is to say.
+type silent int
+
+// Error is for who forgets to look at the code.
+func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
+
 // report prints err for a person and returns the exit code.
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return 0
+	}
+	if s, ok := errors.AsType[silent](err); ok {
+		return int(s)
 	}
 	if b, ok := errors.AsType[bare](err); ok {
 		fmt.Fprintln(w, b)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -45,6 +46,25 @@ func own(stateDir string, o owner) (release func(), err error) {
 		_ = os.Truncate(path, 0) // so that nobody looks for us; the lock is what counts
 		_ = lock.Unlock()
 	}, nil
+}
+
+// inUse says that a daemon owns a state directory.
+type inUse struct{ error }
+
+// take owns the state directory for a command that works on its files, or says
+// that a daemon has it. One that does not exist is not made: there is nothing
+// to work on then.
+func take(stateDir string) (release func(), err error) {
+	if _, err := os.Stat(stateDir); errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	release, err = own(stateDir, owner{PID: os.Getpid()})
+	if f, ok := errors.AsType[fault](err); ok && f.code == exitOwned {
+		if o, ok := readOwner(stateDir); ok && o.URL != "" {
+			return nil, inUse{err}
+		}
+	}
+	return release, err
 }
 
 func stateFault(stateDir string, err error) error {

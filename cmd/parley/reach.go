@@ -13,6 +13,7 @@ import (
 	"github.com/parleyd/parley/client"
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
 )
 
 // reachFlags say which gateway to talk to. Without them it is the one of the
@@ -59,6 +60,26 @@ func (r reachFlags) target() (target, error) {
 		}
 	}
 	return t, nil
+}
+
+// ask calls a method for a command that does more than call it. A refusal of
+// what was asked for reads like a mistake on the command line.
+func (r reachFlags) ask(ctx context.Context, method string, params any) (payload rawjson.Value, err error) {
+	t, err := r.target()
+	if err != nil {
+		return nil, err
+	}
+	err = t.with(ctx, func(conn *client.Conn) (err error) {
+		payload, err = conn.Call(ctx, method, params)
+		return err
+	})
+	if _, known := errors.AsType[fault](err); known {
+		return nil, err
+	}
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == protocol.InvalidRequest {
+		return nil, bare{e.Message}
+	}
+	return payload, err
 }
 
 // loopback reports whether address is on this machine.

@@ -74,7 +74,8 @@ type Gateway struct {
 	gate        *gate // who may come in: internal/auth, see handshake.go
 	strangers   strangers
 
-	editing sync.Mutex // held while the configuration file is edited
+	editing   sync.Mutex // held while the configuration file is edited
+	examining sync.Mutex // held while the state directory is examined
 
 	mu       sync.Mutex // guards conns and stopping
 	conns    map[string]*conn

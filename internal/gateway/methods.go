@@ -76,6 +76,7 @@ var methods = []method{
 	bind("device.pair.remove", protocol.ScopePairing, (*Gateway).devicePairRemove),
 	bind("device.token.revoke", protocol.ScopePairing, (*Gateway).deviceTokenRevoke),
 	bind("device.token.rotate", protocol.ScopePairing, (*Gateway).deviceTokenRotate),
+	bind("doctor", protocol.ScopeAdmin, (*Gateway).doctor, blocking),
 	bind("exec.approval.resolve", protocol.ScopeApprovals, (*Gateway).execApprovalResolve),
 	bind("gateway.identity.get", protocol.ScopeRead, (*Gateway).gatewayIdentity),
 	bind("health", protocol.ScopeNone, (*Gateway).healthMethod, unvalidated),

@@ -100,6 +100,13 @@ func (l Lock) Held() error {
 	return l.held()
 }
 
+// Left reports whether a lock is there that was left behind: nobody needs it,
+// and who wants the lock may break it.
+func (l Lock) Left() bool {
+	info, err := os.Lstat(l.Path)
+	return err == nil && info.Mode().IsRegular() && l.Held() == nil
+}
+
 func (l Lock) held() error { return &HeldError{Path: l.Path, PID: l.Owner()} }
 
 // Owner is the number of the process that has the lock; 0 when nobody has it

@@ -191,3 +191,29 @@ func TestHeld(t *testing.T) {
 		t.Errorf("a lock that is just being written: %v", err)
 	}
 }
+
+func TestLeftTellsALockThatNobodyNeeds(t *testing.T) {
+	parent := int64(os.Getppid())
+	for _, tt := range []struct {
+		name    string
+		content any
+		want    bool
+	}{
+		{"alive", owner{PID: parent, CreatedAt: iso(time.Second)}, false},
+		{"dead", owner{PID: 1 << 22, CreatedAt: iso(time.Second)}, true},
+		{"old", owner{PID: parent, CreatedAt: iso(time.Hour)}, true},
+		{"being written", "", false},
+	} {
+		l := testLock(t)
+		l.write(t, tt.content)
+		if got := l.Left(); got != tt.want {
+			t.Errorf("%s: left behind %v, want %v", tt.name, got, tt.want)
+		}
+		if _, err := os.Lstat(l.Path); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	if l := testLock(t); l.Left() {
+		t.Error("no lock was left behind")
+	}
+}

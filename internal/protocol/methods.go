@@ -26,7 +26,7 @@ func RequiredScope(method string) (required Scope, known bool) {
 		"tts.enable", "tts.setProvider", "voicewake.set", "wake":
 		return ScopeWrite, true
 	case "agents.create", "agents.delete", "agents.files.set", "agents.update", "channels.logout",
-		"chat.inject", "connect", "cron.add", "cron.remove", "cron.run", "cron.update", "secrets.reload",
+		"chat.inject", "connect", "cron.add", "cron.remove", "cron.run", "cron.update", "doctor", "secrets.reload",
 		"secrets.resolve", "sessions.cleanup", "sessions.compact", "sessions.delete", "sessions.patch", "sessions.reset",
 		"set-heartbeats", "skills.install", "skills.update", "system-event", "web.login.start", "web.login.wait":
 		return ScopeAdmin, true

@@ -13,6 +13,11 @@ func (p *HealthParams) UnmarshalJSON(data []byte) error {
 	return unmarshalLenient(data, (*plain)(p))
 }
 
+// DoctorParams are the params of doctor.
+type DoctorParams struct {
+	Fix bool `json:"fix,omitzero"`
+}
+
 // LogsTailParams are the params of logs.tail.
 type LogsTailParams struct {
 	Cursor   *Int `json:"cursor,omitzero"`

@@ -44,6 +44,7 @@ var paramsOf = map[string]any{
 	"node.list":                     NoParams{},
 	"node.pair.list":                NoParams{},
 	"sessions.abort":                SessionsAbortParams{},
+	"doctor":                        DoctorParams{},
 	"sessions.cleanup":              SessionsCleanupParams{},
 	"sessions.compact":              SessionsCompactParams{},
 	"sessions.create":               SessionsCreateParams{},

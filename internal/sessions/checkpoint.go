@@ -24,7 +24,7 @@ const (
 	// checkpoints take at most 5 % of the time.
 	restShare = 20
 	// quietTime is how long nothing changed when the store counts as idle.
-	quietTime = 40 * time.Millisecond
+	quietTime = 10 * time.Millisecond
 	// visibleTime is how long a store that is never idle waits: other programs
 	// see a change within a second, or when the rest is over.
 	visibleTime = 500 * time.Millisecond

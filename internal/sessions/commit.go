@@ -10,6 +10,9 @@ import (
 	"github.com/parleyd/parley/internal/protocol"
 )
 
+// makeTime is how long a first change waits for the file.
+const makeTime = time.Second
+
 // update is one call of Update.
 type update struct {
 	ctx      context.Context
@@ -101,6 +104,9 @@ func (s *Store) prepare() error {
 // own takes the store for this process before its first change.
 func (s *Store) own() error {
 	l := s.commits
+	if l.look {
+		return protocol.Unavailablef("session store %s is open for reading only", s.path)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	had := l.owned.Load()
@@ -231,8 +237,21 @@ func (s *Store) commit() error {
 		}
 	}
 	l.turn.Unlock()
+	if base.stamp == (stamp{}) && !s.checkpoints.byHand {
+		s.makeFile()
+	}
 	s.answer(batch)
 	return nil
+}
+
+// makeFile writes the file of a store that had none, so that other programs
+// find it from the first change on.
+func (s *Store) makeFile() {
+	ctx, cancel := context.WithTimeout(context.Background(), makeTime)
+	defer cancel()
+	if err := s.checkpoint(ctx, false); err != nil {
+		s.log.Debug("session store file is not there yet", "path", s.path, "err", err) // checkpointLoop tries again
+	}
 }
 
 // write makes staged changes durable and then publishes them. The caller holds

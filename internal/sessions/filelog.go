@@ -33,6 +33,7 @@ type fileLog struct {
 	agent string
 	log   *slog.Logger
 	poke  func() // there is something for a checkpoint
+	look  bool   // nothing is written, and nothing owned
 
 	current atomic.Pointer[Snapshot]
 	pending atomic.Pointer[stamp] // of the file that a checkpoint is about to put in place
@@ -53,6 +54,7 @@ type fileLog struct {
 	dirty  map[string]change // the last change of each key that the file does not have
 	marked int64             // how many changes were remembered
 	recent recent
+	sound  *Snapshot // what readers saw before another program damaged the file
 
 	lacking atomic.Bool // the journal has not all that the file does not have
 }
@@ -109,11 +111,10 @@ func (l *fileLog) load() (*Snapshot, error) {
 		return nil, err
 	}
 	for try := 1; ; try++ {
-		data, info, err := readWhole(l.files, l.journalPath())
+		data, tail, err := readStamped(l.files, l.journalPath())
 		if err != nil {
 			return nil, err
 		}
-		tail := stampOf(info)
 		c, err := readContent(l.files, l.path, l.keys, l.agent)
 		if err != nil {
 			return nil, err
@@ -230,7 +231,7 @@ var errInUse = errors.New("in use by another parley process")
 // ownExisting is own for a store that exists; another owner is no error, and
 // neither is a place where nothing can be written: such a store can be read.
 func (l *fileLog) ownExisting() error {
-	if l.owner != nil || l.ended {
+	if l.owner != nil || l.ended || l.look {
 		return nil
 	}
 	for _, path := range []string{l.path, l.journalPath()} {
@@ -274,8 +275,12 @@ func (l *fileLog) takeIn(n int64) (*Snapshot, error) {
 	l.base = c.base
 	l.tighten(c)
 	if next.damaged {
+		if v := l.current.Load(); !v.damaged {
+			l.sound = v
+		}
 		return l.publish(next), nil // what is in the journal stays until the file is set aside
 	}
+	l.sound = nil
 	for _, c := range l.recent.reverted(next, c.stamp.mtime) {
 		if _, changed := l.dirty[c.key]; !changed {
 			l.mark(c)
@@ -336,7 +341,7 @@ func (l *fileLog) setAside(v *Snapshot, at time.Time) error {
 	defer l.mu.Unlock()
 	next := newSnapshot(l.keys, l.agent)
 	next.n = v.n
-	l.base, l.dirty, l.refused = identity{}, map[string]change{}, nil
+	l.base, l.dirty, l.refused, l.sound = identity{}, map[string]change{}, nil, nil
 	l.publish(next)
 	return nil
 }

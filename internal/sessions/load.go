@@ -32,18 +32,26 @@ func readContent(files *disk.FS, path string, keys Keys, agent string) (*content
 	if err != nil {
 		return nil, err
 	}
-	c := &content{stamp: stampOf(info), open: info != nil && info.Mode().Perm()&0o077 != 0}
+	c, _ := newContent(data, stampOf(info), keys, agent)
+	c.open = info != nil && info.Mode().Perm()&0o077 != 0
+	return c, nil
+}
+
+// newContent is the content of a store file with these bytes; fault is why
+// they are damaged.
+func newContent(data []byte, at stamp, keys Keys, agent string) (c *content, fault error) {
+	c = &content{stamp: at}
 	var work sync.WaitGroup
 	work.Go(func() { c.base = identify(data) })
-	c.view, err = parseStore(data, keys, agent)
+	c.view, fault = parseStore(data, keys, agent)
 	work.Wait()
-	if err != nil {
+	if fault != nil {
 		c.view = newSnapshot(keys, agent)
-		c.view.damaged = len(bytes.TrimSpace(data)) > 0
+		c.view.damaged = true
 	}
-	c.view.stamp = c.stamp
-	c.view.blank = info != nil && len(bytes.TrimSpace(data)) == 0
-	return c, nil
+	c.view.stamp = at
+	c.view.blank = at != (stamp{}) && len(bytes.TrimSpace(data)) == 0
+	return c, fault
 }
 
 // readWhole reads a file of the store's directory and describes it as it was
@@ -80,6 +88,12 @@ func readWhole(files *disk.FS, path string) ([]byte, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	return b.Bytes(), info, nil
+}
+
+// readStamped is readWhole with the file's stamp, the zero one for no file.
+func readStamped(files *disk.FS, path string) ([]byte, stamp, error) {
+	data, info, err := readWhole(files, path)
+	return data, stampOf(info), err
 }
 
 // parseStore reads the members of a store file. A repeated key keeps its first

@@ -34,6 +34,9 @@ func storeLock(store string) fileLock {
 	return fileLock{lockfile.Lock{Path: path, Stale: lockStale, Stuck: lockStuck}}
 }
 
+// LockFile is the lock of the store that other programs know.
+func (s *Store) LockFile() lockfile.Lock { return storeLock(s.path).Lock }
+
 // acquire waits for the lock until the deadline. The error is then the text
 // that clients of OpenClaw know.
 func (l fileLock) acquire(ctx context.Context, deadline time.Time) (release func() error, err error) {

@@ -35,6 +35,9 @@ type Options struct {
 	Config *config.Config
 	// Log is optional.
 	Log *slog.Logger
+	// ReadOnly leaves everything as it is: no file is made, cut, merged or owned,
+	// and every change fails. KeepLeftovers leaves temporary files to others.
+	ReadOnly, KeepLeftovers bool
 	// Disk is the way to the files; nil is the plain system.
 	Disk *disk.FS
 	// Removed is told what maintenance took out of a store, after the change
@@ -48,7 +51,7 @@ type Options struct {
 }
 
 // OpenStores gives access to the stores. It removes temporary files that a
-// crash left behind and changes nothing else.
+// crash left behind, unless the options say otherwise, and changes nothing else.
 func OpenStores(o Options) (*Stores, error) {
 	if o.Config == nil {
 		return nil, errors.New("open session stores: no configuration")
@@ -60,6 +63,9 @@ func OpenStores(o Options) (*Stores, error) {
 		o:    o,
 		keys: Keys{DefaultAgent: o.Config.DefaultAgent(), Global: o.Config.Session.Global},
 		open: map[string]*Store{},
+	}
+	if o.ReadOnly || o.KeepLeftovers {
+		return s, nil
 	}
 	for _, st := range s.known() {
 		if err := atomicfile.RemoveLeftovers(st.path, leftoverAge); err != nil {

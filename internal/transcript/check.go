@@ -41,8 +41,8 @@ func (c Condition) Faults(sessionID string) (out []string) {
 	}
 	fault(one(c.Lines > 0 && !c.Header), "there is no header")
 	fault(one(c.Header && c.SessionID != sessionID), "the header is of session %q", c.SessionID)
-	fault(one(c.Header && c.Version < formatVersion), "the format is of version %d; the next message brings it to %d", c.Version, formatVersion)
-	fault(one(c.Version > formatVersion), "the format is of version %d, which is not known here", c.Version)
+	fault(one(c.Header && c.Version < Version), "the format is of version %d; the next message brings it to %d", c.Version, Version)
+	fault(one(c.Version > Version), "the format is of version %d, which is not known here", c.Version)
 	fault(c.Bad, "%d of %d lines are no JSON", c.Bad, c.Lines)
 	fault(one(c.Torn), "the last line does not end")
 	fault(c.Repeated, "%d lines have an id that a line before has", c.Repeated)

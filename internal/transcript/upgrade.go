@@ -14,9 +14,11 @@ import (
 func (w *writer) reshape() error {
 	u := &upgrade{head: w.ix.head, id: w.ref.SessionID, cwd: w.cwd, lines: w.ix.parsed}
 	backup := ""
+	if w.keep || !u.head.ok {
+		backup = repairName(w.root, w.place.name)
+	}
 	if !u.head.ok {
-		backup = w.place.name + repairName()
-		u.head.version = formatVersion
+		u.head.version = Version
 		if w.ix.leaf() < 0 {
 			u.head.version = 1 // no line has an id: an old file that lost its header
 		}
@@ -30,7 +32,8 @@ func (w *writer) reshape() error {
 	if err != nil {
 		return fmt.Errorf("upgrade transcript: %w", err)
 	}
-	if backup != "" {
+	w.kept = backup
+	if !w.ix.head.ok {
 		w.l.log.Warn("transcript had no header; one was put before its lines", "session", w.ref.SessionID,
 			"file", w.place.path(), "copy", filepath.Base(backup))
 	}
@@ -122,7 +125,7 @@ func (u *upgrade) line(raw []byte, f *fields, n int, parent string) []byte {
 	}
 	changed := false
 	if n == 0 && u.head.ok {
-		o.Put("version", formatVersion)
+		o.Put("version", Version)
 		return o.JSON()
 	}
 	if u.head.version < 2 && u.ids[n] != "" {

@@ -34,8 +34,8 @@ func Verify(r io.ReaderAt, size int64) ([]string, error) {
 			fault("line %d is no JSON object", n)
 			continue
 		case n == 1:
-			if !f.header() || f.version() != formatVersion {
-				fault("line 1 is no header of version %d", formatVersion)
+			if !f.header() || f.version() != Version {
+				fault("line 1 is no header of version %d", Version)
 			}
 			continue
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
-// formatVersion is the version of the format that is written.
-const formatVersion = 3
+// Version is the version of the format that is written.
+const Version = 3
 
 // writer is a transcript open for appending, under its lock.
 type writer struct {
@@ -26,8 +26,10 @@ type writer struct {
 	place   place
 	key     string
 	f       *disk.File
-	made    bool // by this writer
-	settled bool // its name is known to be durable
+	made    bool   // by this writer
+	settled bool   // its name is known to be durable
+	keep    bool   // a file of an older version is copied before it is rewritten
+	kept    string // the name of a copy that was made
 	ix      *index
 	unlock  func()
 }
@@ -36,6 +38,12 @@ type writer struct {
 // that a writer needs: a header of the current version before the lines, and
 // nothing that may be on the disk or not.
 func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
+	return l.openShaped(r, cwd, false)
+}
+
+// openShaped is openWriter; with keep a copy is kept of a file of an older
+// version.
+func (l *Library) openShaped(r Ref, cwd string, keep bool) (*writer, error) {
 	w, err := l.openAsIs(r, cwd)
 	if err != nil || w.ready() {
 		return w, err
@@ -50,6 +58,7 @@ func (l *Library) openWriter(r Ref, cwd string) (*writer, error) {
 	if w, err = l.openAsIs(r, cwd); err != nil || w.ready() {
 		return w, err
 	}
+	w.keep = keep
 	if w.ix.current() {
 		err = w.renew()
 	} else {
@@ -73,7 +82,7 @@ func (w *writer) ready() bool {
 
 // current reports whether the file is of the form that is written.
 func (ix *index) current() bool {
-	return ix.size == 0 || ix.head.ok && ix.head.version >= formatVersion
+	return ix.size == 0 || ix.head.ok && ix.head.version >= Version
 }
 
 // renew writes all of a file anew, and so its name.
@@ -273,7 +282,7 @@ func headerLine(id, cwd string, at time.Time) rawjson.Value {
 	}
 	var o rawjson.Object
 	o.Put("type", "session")
-	o.Put("version", formatVersion)
+	o.Put("version", Version)
 	o.Put("id", jstext.Trim(id))
 	o.Put("timestamp", jstext.ISO(at))
 	o.Put("cwd", cwd)
