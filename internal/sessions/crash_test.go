@@ -364,7 +364,12 @@ func TestFailedSyncBeginsANewJournal(t *testing.T) {
 	if err := put("agent:main:a"); err != nil {
 		t.Fatal(err)
 	}
-	first, err := os.Stat(st.path + ".journal")
+	open, err := os.Open(st.path + ".journal") // kept open, so that no other file gets its number
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	first, err := open.Stat()
 	if err != nil {
 		t.Fatal(err)
 	}

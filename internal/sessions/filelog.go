@@ -1,12 +1,15 @@
 package sessions
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +37,7 @@ type fileLog struct {
 	log   *slog.Logger
 	poke  func() // there is something for a checkpoint
 	look  bool   // nothing is written, and nothing owned
+	keep  bool   // temporary files are left to others
 
 	current atomic.Pointer[Snapshot]
 	pending atomic.Pointer[stamp] // of the file that a checkpoint is about to put in place
@@ -138,7 +142,7 @@ func (l *fileLog) join(c *content, data []byte, tail stamp) (*Snapshot, error) {
 	l.base, l.dirty = c.base, map[string]change{}
 	l.tighten(c)
 	l.refused = nil
-	if len(r.damaged) > 0 || !r.ok && r.newlines > 0 {
+	if len(r.damaged) > 0 || !r.ok && len(bytes.Trim(data, "\x00")) > 0 {
 		l.refused = l.damagedJournal(r)
 	}
 	if v.damaged {
@@ -221,8 +225,31 @@ func (l *fileLog) own() error {
 		return errInUse
 	}
 	l.owner, l.lock = o, storeLock(l.path)
+	l.removeLeftovers()
 	l.owned.Store(true)
 	return nil
+}
+
+// ownTemp are our own temporary files: those of OpenClaw have other names.
+var ownTemp = regexp.MustCompile(`^(?:\.journal)?\.[a-z2-7]{26}\.tmp$`)
+
+// removeLeftovers removes the temporary files that a process of ours left. It
+// is gone, since we have its lock.
+func (l *fileLog) removeLeftovers() {
+	root, err := l.files.OpenRoot(l.dir())
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	names, err := root.ReadDir(".")
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		if end, ok := strings.CutPrefix(n.Name(), filepath.Base(l.path)); ok && ownTemp.MatchString(end) && !l.keep {
+			_ = root.Remove(n.Name()) // the start tries again when it is old
+		}
+	}
 }
 
 // errInUse is why a store that another process has cannot be changed.

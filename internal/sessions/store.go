@@ -52,7 +52,7 @@ func openStore(path, agent string, keys Keys, o Options) *Store {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.commits = &fileLog{files: o.Disk, path: path, keys: keys, agent: agent, log: s.log, poke: s.poke, dirty: map[string]change{}, staged: map[string]bool{}}
-	s.commits.look = o.ReadOnly
+	s.commits.look, s.commits.keep = o.ReadOnly, o.KeepLeftovers
 	s.checkpoints.stop = make(chan struct{})
 	return s
 }

@@ -77,8 +77,7 @@ func TestStoreOfWhichThereIsOnlyTheJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.checkpoints.one.Lock()
-	defer st.checkpoints.one.Unlock()
+	st.checkpoints.byHand = true
 	if err := set(t.Context(), st, "agent:fresh:x", entryOf(t, `{"sessionId":"1"}`)); err != nil {
 		t.Fatal(err)
 	}
