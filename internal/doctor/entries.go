@@ -17,12 +17,7 @@ func (e *examination) entries(ctx context.Context, s *examined) {
 	warn := func(check, what, cure string, keys []string) {
 		e.add(Finding{Severity: Warning, Check: check, Path: s.Path(), What: what, Cure: cure, Sessions: named(keys)})
 	}
-	if odd := slices.Collect(s.content.Odd()); len(odd) > 0 {
-		e.add(Finding{
-			Severity: Info, Check: "entry-odd", Path: s.Path(), What: plural(len(odd), "entry that is no object", "entries that are no objects") + ": kept in the file, and seen by nobody",
-			Cure: "Nothing needs to be done.", Sessions: named(odd),
-		})
-	}
+	e.odd(s)
 	spellings, labels := map[string]int{}, map[string][]string{}
 	var running, outside []string
 	for key, entry := range s.content.All() {
@@ -55,6 +50,16 @@ func (e *examination) entries(ctx context.Context, s *examined) {
 	}
 	e.running(ctx, s, running)
 	e.transcriptsOf(s)
+}
+
+// odd tells of members that are no entries.
+func (e *examination) odd(s *examined) {
+	if odd := slices.Collect(s.content.Odd()); len(odd) > 0 {
+		e.add(Finding{
+			Severity: Info, Check: "entry-odd", Path: s.Path(), What: plural(len(odd), "entry that is no object", "entries that are no objects") + ": kept in the file, and seen by nobody",
+			Cure: "Nothing needs to be done.", Sessions: named(odd),
+		})
+	}
 }
 
 // over reports whether a session that says it runs does not, and is not settled

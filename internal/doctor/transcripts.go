@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -58,26 +59,38 @@ func (e *examination) transcript(path, key string) {
 	}
 	f := Finding{
 		Severity: judge(c, ref.SessionID), Check: "transcript-damaged", Path: path, What: strings.Join(faults, "; "),
-		Cure: "Readers pass over it; nothing needs to be done.", Sessions: []string{key},
+		Cure: cureOf(c, ref.SessionID), Sessions: []string{key},
 	}
-	switch {
-	case c.Header && c.Version > transcript.Version:
-		f.Cure = "Run the version of the program that wrote it."
-	case c.Lines > 0 && (!c.Header || c.Version < transcript.Version || c.Bad > 0):
-		f.Cure = withFix + " keeps all lines that can be read, and the file as it was beside it."
-		e.fix(f, func() ([]string, error) {
-			if active {
-				return nil, fmt.Errorf("the session has a run: try again when it is done")
-			}
-			return e.Transcripts.Mend(ref, e.Config.Workspace(ref.Agent))
-		})
+	if !mendable(c) {
+		e.add(f)
 		return
-	case c.Header && c.SessionID != ref.SessionID:
-		f.Cure = "Look whether the session names the right file (sessionId, sessionFile)."
-	case c.Torn && len(faults) == 1:
-		f.Cure = "The next message ends it."
 	}
-	e.add(f)
+	e.fix(f, func() ([]string, error) {
+		if active {
+			return nil, errors.New("the session has a run: try again when it is done")
+		}
+		return e.Transcripts.Mend(ref, e.Config.Workspace(ref.Agent))
+	})
+}
+
+// mendable reports whether a transcript can be brought into order.
+func mendable(c transcript.Condition) bool {
+	return c.Lines > 0 && c.Version <= transcript.Version && (!c.Header || c.Version < transcript.Version || c.Bad > 0)
+}
+
+// cureOf is what to do about the faults of a transcript.
+func cureOf(c transcript.Condition, sessionID string) string {
+	switch {
+	case c.Version > transcript.Version:
+		return "Run the version of the program that wrote it."
+	case mendable(c):
+		return withFix + " keeps all lines that can be read, and the file as it was beside it."
+	case c.Header && c.SessionID != sessionID:
+		return "Look whether the session names the right file (sessionId, sessionFile)."
+	case c.Torn && c.Repeated+c.Orphans == 0:
+		return "The next message ends it."
+	}
+	return "Readers pass over it; nothing needs to be done."
 }
 
 // judge is how bad the faults of a transcript are.

@@ -140,16 +140,20 @@ func (s *Store) total(v *Snapshot, files []dirFile) int64 {
 	return total
 }
 
+// uncounted reports whether a file is not the sessions' to pay for: what comes
+// and goes by itself, and the copies of repairs, which only a person removes.
 func uncounted(name string) bool {
-	return slices.ContainsFunc([]string{".journal", ".flock", ".conflicts"}, func(end string) bool { return strings.HasSuffix(name, end) })
+	return strings.Contains(name, ".doctor.") || slices.ContainsFunc([]string{".journal", ".flock", ".conflicts"}, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
 // spare are the files that may be deleted for space without touching an entry,
-// in that order. While a damaged store lies beside this one, transcripts that
-// no entry refers to stay: theirs may be in there.
+// in that order. While a damaged store or journal lies beside this one,
+// transcripts that no entry refers to stay: theirs may be in there.
 func (s *Store) spare(v *Snapshot, files []dirFile) []dirFile {
 	store := filepath.Base(s.path)
-	damaged := slices.ContainsFunc(files, func(f dirFile) bool { return strings.HasPrefix(f.name, store+".corrupt.") })
+	damaged := slices.ContainsFunc(files, func(f dirFile) bool {
+		return strings.HasPrefix(f.name, store+".corrupt.") || strings.HasPrefix(f.name, store+".journal.doctor.")
+	})
 	views := s.views(v)
 	var out []dirFile
 	for _, f := range files {

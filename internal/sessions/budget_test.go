@@ -57,7 +57,7 @@ func dated(t *testing.T, st *Store, files ...string) {
 func TestBudgetOrder(t *testing.T) {
 	const store = `{"agent:main:a":{"sessionId":"sa","updatedAt":1},"agent:main:b":{"sessionId":"sb","updatedAt":2,"sessionFile":"custom.jsonl"},"agent:main:c":{"sessionId":"sa","updatedAt":3}}`
 	files := []string{"sb.jsonl", "orphan.jsonl", "notes.txt", "sessions.json.bak.17", "sa.jsonl", "x.jsonl.bak-1-2", "x.jsonl.reset.2026-01-01T00-00-00Z",
-		"custom.jsonl", "x.jsonl.deleted.nonsense", "x.lock", "sessions.json.0.tmp", "sessions.json.journal", "sessions.json.conflicts", "runs.journal"}
+		"custom.jsonl", "x.jsonl.deleted.nonsense", "x.lock", "sessions.json.0.tmp", "sessions.json.journal", "sessions.json.conflicts", "runs.journal", "sessions.json.doctor.17"}
 	all := []string{"orphan.jsonl", "sessions.json.bak.17", "x.jsonl.reset.2026-01-01T00-00-00Z", "sb.jsonl", "custom.jsonl", "sa.jsonl"}
 	for _, tt := range []struct {
 		name    string
@@ -150,6 +150,21 @@ func TestBudgetSparesTranscriptsOfADamagedStore(t *testing.T) {
 	got := slices.DeleteFunc(names(t, st), func(n string) bool { return strings.HasPrefix(n, "sessions.json") })
 	if want := []string{"sa.jsonl"}; !slices.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
+	}
+}
+
+// Neither are those of the lines that were lost with a damaged journal.
+func TestBudgetSparesTranscriptsOfARepairedJournal(t *testing.T) {
+	for name, want := range map[string]int{"sessions.json.journal.doctor.17": 1, "sessions.json.doctor.17": 0} {
+		st, wait := maintained(t, `{mode: "enforce", maxDiskBytes: 10}`, `{"agent:main:a":{}}`, "sb.jsonl", name)
+		if err := set(t.Context(), st, "agent:main:main", entryOf(t, `{}`)); err != nil {
+			t.Fatal(err)
+		}
+		wait()
+		got := slices.DeleteFunc(names(t, st), func(n string) bool { return strings.HasPrefix(n, "sessions.json") })
+		if len(got) != want {
+			t.Errorf("beside %s: files %v, want %d", name, got, want)
+		}
 	}
 }
 

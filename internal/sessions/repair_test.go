@@ -3,11 +3,13 @@ package sessions
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -346,5 +348,88 @@ func TestEndRuns(t *testing.T) {
 	})
 	if _, err := st.EndRuns(context.Background(), func(string) bool { return false }); err != nil {
 		t.Error(err)
+	}
+}
+
+// A power cut at any moment of a repair costs nothing that could be read.
+func TestRepairSurvivesPowerCuts(t *testing.T) {
+	_, journal := crashed(t)
+	for _, d := range damages(journal) {
+		if !slices.Contains([]string{"torn", "a line", "the file and a line", "the file without a journal"}, d.name) {
+			continue // the rest goes the same ways
+		}
+		for _, o := range []disktest.Options{{}, {AnyOrder: true, Sectors: true}} {
+			dir := t.TempDir()
+			d.lay(t, dir, journal)
+			rec := disktest.Record(t, dir)
+			st := byHand(t, rec.FS(), dir)
+			if _, err := st.Repair(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := st.close(); err != nil {
+				t.Fatal(err)
+			}
+			o.Ignore = []string{"*.lock", "*.flock", "*.lock.*.tmp"}
+			n := disktest.PowerCuts(t, rec, o, func(dir string, _ []any) error {
+				st := byHand(t, nil, dir)
+				_, err := st.Repair(t.Context())
+				if got := labels(st.snapshot()).String(); err == nil && got != d.after {
+					err = fmt.Errorf("repaired:%s, want%s", got, d.after)
+				}
+				return errors.Join(err, st.close())
+			})
+			t.Logf("%s: %d states", d.name, n)
+			if n < 5 {
+				t.Errorf("%s: only %d states were looked at", d.name, n)
+			}
+		}
+	}
+}
+
+// Changes that wait while a journal is repaired are taken as soon as it is.
+func TestRepairBesideChanges(t *testing.T) {
+	_, journal := crashed(t)
+	for _, d := range damages(journal) {
+		if d.name != "a line" {
+			continue
+		}
+		dir := t.TempDir()
+		d.lay(t, dir, journal)
+		st := byHand(t, nil, dir)
+		st.checkpoints.byHand = false
+		st.snapshot()
+		var refused, taken sync.WaitGroup
+		for n := range 8 {
+			refused.Add(1)
+			taken.Go(func() {
+				for try := 0; ; try++ {
+					err := set(t.Context(), st, fmt.Sprint("agent:main:n", n), entryOf(t, `{"label":"n"}`))
+					if try == 0 {
+						if err == nil || !strings.Contains(err.Error(), "parley doctor --fix") {
+							t.Errorf("a change before the repair: %v", err)
+						}
+						refused.Done()
+					}
+					if err == nil || t.Context().Err() != nil {
+						return
+					}
+				}
+			})
+		}
+		refused.Wait()
+		if _, err := st.Repair(t.Context()); err != nil {
+			t.Error(err)
+		}
+		taken.Wait()
+		if err := st.close(); err != nil {
+			t.Error(err)
+		}
+		st = byHand(t, nil, dir)
+		if got, want := len(labels(st.snapshot())), strings.Count(d.after, "=")+8; got != want {
+			t.Errorf("reopened:%s, want %d sessions", labels(st.snapshot()), want)
+		}
+		if err := st.close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
