@@ -47,7 +47,11 @@ func dated(t *testing.T, st *Store, files ...string) {
 	at := time.Now().Add(-1000 * time.Hour)
 	for i, name := range files {
 		path := filepath.Join(st.Dir(), name)
-		writeFile(t, path, strings.Repeat("y", 1000))
+		filler := "y"
+		if strings.HasSuffix(path, ".json.journal") {
+			filler = "\x00" // else it would be a damaged one
+		}
+		writeFile(t, path, strings.Repeat(filler, 1000))
 		if err := os.Chtimes(path, at, at.Add(time.Duration(i)*time.Hour)); err != nil {
 			t.Fatal(err)
 		}

@@ -178,6 +178,7 @@ func (s *Store) tryCheckpoint(ctx context.Context, last bool) error {
 	if !l.behind(v) {
 		return l.settle(last)
 	}
+	s.tidy()
 	root, err := l.files.OpenRoot(l.dir())
 	if err != nil {
 		return err
@@ -201,6 +202,20 @@ func (s *Store) tryCheckpoint(ctx context.Context, last bool) error {
 		s.log.Error("session store lock cannot be removed", "path", s.path, "err", err)
 	}
 	return err
+}
+
+// tidy removes the temporary files of a checkpoint that failed, which may not
+// have been able to do so.
+func (s *Store) tidy() {
+	c, l := &s.checkpoints, s.commits
+	c.mu.Lock()
+	failed := c.failed
+	c.mu.Unlock()
+	if failed {
+		l.turn.Lock() // so that no file of ours is being written
+		defer l.turn.Unlock()
+		l.removeLeftovers()
+	}
 }
 
 // install puts the prepared content of v in the place of the file, and a new

@@ -304,6 +304,13 @@ func TestJournalCutAtEveryByte(t *testing.T) {
 				continue // the rest is as for another place in the line
 			}
 			got, err := reopened(t, dir, append(slices.Clone(journal[:cut]), tail...))
+			if whole == 0 && strings.Trim(string(journal[:cut])+tail, "\x00") != "" {
+				// The first line comes with the file: without it the file is damaged.
+				if err == nil {
+					t.Fatalf("cut at %d, in the first line, then %q: a change was taken", cut, tail)
+				}
+				continue
+			}
 			want := after(0)
 			for n := range max(whole-1, 0) {
 				want[fmt.Sprint("agent:main:k", n)] = fmt.Sprint("v", n)
