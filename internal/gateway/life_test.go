@@ -79,12 +79,13 @@ const (
 	over                 // its run has ended, well or not
 )
 
-// playLife plays a life on a gateway and tells what a client learns. It waits a
+// playLife plays a life on a gateway, which a client connects to in this way
+// (see gatewaytest.Connect), and tells what the client learns. It waits a
 // while now and then, so that background work has its turn. Call it in a
 // bubble.
-func playLife(t testing.TB, l *gatewaytest.Listener, tell func(moment)) {
+func playLife(t testing.TB, l *gatewaytest.Listener, connect string, tell func(moment)) {
 	t.Helper()
-	c := gatewaytest.Connect(t, l, `{"device":false}`)
+	c := gatewaytest.Connect(t, l, connect)
 	for i, a := range life {
 		tell(moment{act: i, when: begun})
 		payload, fault := c.Try(a.method, a.params)
@@ -132,7 +133,7 @@ func awaitFinal(t testing.TB, c *gatewaytest.Client, run string) bool {
 
 // runLife plays a life on a state directory, through files. It reports what was
 // told, and calls between before the gateway stops.
-func runLife(t testing.TB, state string, files *disk.FS, tell func(moment), between func()) {
+func runLife(t testing.TB, state string, files *disk.FS, connect string, tell func(moment), between func()) {
 	t.Helper()
 	g, err := New(optionsFor(t, state, files))
 	if err != nil {
@@ -142,7 +143,7 @@ func runLife(t testing.TB, state string, files *disk.FS, tell func(moment), betw
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(ctx, l) }()
-	playLife(t, l, tell)
+	playLife(t, l, connect, tell)
 	between()
 	cancel()
 	if err := <-served; err != nil {

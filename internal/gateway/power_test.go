@@ -49,7 +49,7 @@ func TestPowerCutsInALife(t *testing.T) {
 	prepare(t, state)
 	rec := disktest.Record(t, state)
 	synctest.Test(t, func(t *testing.T) {
-		runLife(t, state, rec.FS(), func(m moment) { rec.Mark(m) }, func() {})
+		runLife(t, state, rec.FS(), "", func(m moment) { rec.Mark(m) }, func() {})
 	})
 	seed, random := chosen(t)
 	looked := 0
@@ -89,7 +89,7 @@ func (f *failing) hook(op disk.Op) (int, error) {
 }
 
 func (f *failing) String() string {
-	if f.at >= len(f.done) {
+	if f.at < 0 || f.at >= len(f.done) {
 		return "no operation failed"
 	}
 	op := f.done[f.at]
@@ -125,7 +125,7 @@ func faultyLife(t *testing.T, f *failing) {
 	state, crashed := t.TempDir(), t.TempDir()
 	prepare(t, state)
 	synctest.Test(t, func(t *testing.T) {
-		runLife(t, state, disk.New(f.hook), func(m moment) { told = append(told, m) }, func() {
+		runLife(t, state, disk.New(f.hook), `{"device":false}`, func(m moment) { told = append(told, m) }, func() {
 			if err := os.CopyFS(crashed, os.DirFS(state)); err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +142,7 @@ func faultyLife(t *testing.T, f *failing) {
 	}
 	for when, dir := range map[string]string{"a crash": crashed, "the shutdown": state} {
 		synctest.Test(t, func(t *testing.T) {
-			if err := holds(t, dir, told, f.at >= 0); err != nil {
+			if err := holds(t, dir, told, true); err != nil {
 				t.Errorf("%v; after %s: %v", f, when, err)
 			}
 		})
@@ -164,7 +164,7 @@ func holds(t testing.TB, state string, told []moment, faulty bool) error {
 	if err := g.open(); err != nil {
 		return err
 	}
-	w := &left{g: g, expected: expect(told, faulty)}
+	w := &left{g: g, expected: expect(told, faulty), paired: len(told) > 0 && !faulty}
 	w.look()
 	w.judge()
 	if len(w.faults) == 0 {
@@ -194,6 +194,7 @@ func last(told []moment) string {
 type left struct {
 	*expected
 	g      *Gateway
+	paired bool // a client's device is
 	faults []string
 
 	entries map[string]sessions.Entry
@@ -291,6 +292,9 @@ func (w *left) textsIn(path string) (texts []string) {
 
 // judge compares what is there with what a client may expect.
 func (w *left) judge() {
+	if _, paired, err := w.g.gate.devices.List(); err != nil || w.paired && len(paired) != 1 {
+		w.fault("%d devices are paired, %v", len(paired), err)
+	}
 	for key, labels := range w.labels {
 		is := "-"
 		if e, ok := w.entries[key]; ok {
