@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/parleyd/parley/internal/atomicfile"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -32,8 +32,9 @@ const (
 // A change takes the lock file devices.flock, reads again what another process
 // may have written, and is on disk when the method returns.
 type Devices struct {
-	dir string
-	log *slog.Logger
+	dir  string
+	disk *disk.FS
+	log  *slog.Logger
 
 	mu        sync.Mutex // guards all below
 	paired    file
@@ -47,14 +48,14 @@ type Devices struct {
 
 type tokenName struct{ deviceID, role string }
 
-// OpenDevices gives access to the device files of a state directory. It
-// creates nothing; the first change does.
-func OpenDevices(stateDir string, log *slog.Logger) (*Devices, error) {
+// OpenDevices gives access to the device files of a state directory, through
+// files (nil for the plain system). It creates nothing; the first change does.
+func OpenDevices(stateDir string, files *disk.FS, log *slog.Logger) (*Devices, error) {
 	dir := filepath.Join(stateDir, "devices")
-	d := &Devices{dir: dir, log: log, used: map[tokenName]int64{}, endings: map[string]uint64{}}
-	d.paired = file{path: filepath.Join(dir, "paired.json"), log: log}
-	d.pending = file{path: filepath.Join(dir, "pending.json"), log: log}
-	d.bootstrap = file{path: filepath.Join(dir, "bootstrap.json"), log: log}
+	d := &Devices{dir: dir, disk: files, log: log, used: map[tokenName]int64{}, endings: map[string]uint64{}}
+	d.paired = file{path: filepath.Join(dir, "paired.json"), disk: files, log: log}
+	d.pending = file{path: filepath.Join(dir, "pending.json"), disk: files, log: log}
+	d.bootstrap = file{path: filepath.Join(dir, "bootstrap.json"), disk: files, log: log}
 	for _, f := range []*file{&d.paired, &d.pending, &d.bootstrap} {
 		if err := atomicfile.RemoveLeftovers(f.path, leftoverAge); err != nil {
 			return nil, err
@@ -161,7 +162,7 @@ func (d *Devices) store(s *state) error {
 
 // lock keeps other processes from changing the files until unlock is called.
 func (d *Devices) lock() (unlock func(), err error) {
-	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+	if err := d.disk.MkdirAll(d.dir); err != nil {
 		return nil, fmt.Errorf("make the directory of the device files: %w", err)
 	}
 	l := flock.New(filepath.Join(d.dir, "devices.flock"), flock.SetPermissions(0o600))

@@ -15,7 +15,7 @@ import (
 
 func openDevices(t *testing.T, dir string) *Devices {
 	t.Helper()
-	d, err := OpenDevices(dir, quiet())
+	d, err := OpenDevices(dir, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestDamagedFileIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		var log bytes.Buffer
-		d, err := OpenDevices(dir, slog.New(slog.NewTextHandler(&log, nil)))
+		d, err := OpenDevices(dir, nil, slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parleyd/parley/internal/atomicfile"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -20,6 +21,7 @@ import (
 // guarded by the mutex of its owner.
 type file struct {
 	path string
+	disk *disk.FS
 	log  *slog.Logger
 
 	seen    os.FileInfo    // nil when there was no file
@@ -55,11 +57,8 @@ func (f *file) refresh() error {
 
 // write replaces the file. One that did not parse is kept aside first.
 func (f *file) write(content rawjson.Object) error {
-	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
-		return fmt.Errorf("make the directory of the device files: %w", err)
-	}
 	if f.corrupt {
-		if err := setAside(f.path, f.log); err != nil {
+		if err := setAside(f.disk, f.path, f.log); err != nil {
 			return err
 		}
 	}
@@ -67,7 +66,7 @@ func (f *file) write(content rawjson.Object) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(f.path, text); err != nil {
+	if err := replace(f.disk, f.path, text); err != nil {
 		return fmt.Errorf("write the device files: %w", err)
 	}
 	info, err := os.Stat(f.path)
@@ -78,10 +77,28 @@ func (f *file) write(content rawjson.Object) error {
 	return nil
 }
 
+// replace replaces a file durably; its directory is made when it is missing.
+func replace(files *disk.FS, path string, text []byte) error {
+	if err := files.MkdirAll(filepath.Dir(path)); err != nil {
+		return err
+	}
+	root, err := files.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return atomicfile.Replace(root, filepath.Base(path), text)
+}
+
 // setAside renames a file that does not parse, so that it is not overwritten.
-func setAside(path string, log *slog.Logger) error {
+func setAside(files *disk.FS, path string, log *slog.Logger) error {
 	aside := path + ".corrupt." + strconv.FormatInt(time.Now().UnixMilli(), 10)
-	if err := os.Rename(path, aside); err != nil {
+	root, err := files.OpenRoot(filepath.Dir(path))
+	if err == nil {
+		defer root.Close()
+		err = root.Rename(filepath.Base(path), filepath.Base(aside))
+	}
+	if err != nil {
 		return fmt.Errorf("keep aside a device file that does not parse: %w", err)
 	}
 	log.Error("kept aside a device file that does not parse", "file", path, "kept", aside)

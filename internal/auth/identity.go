@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/parleyd/parley/internal/atomicfile"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -24,12 +24,13 @@ type Identity struct {
 }
 
 // LoadIdentity reads <state>/identity/device.json, or makes a key pair and the
-// file where there is none. A file that holds no key pair is kept aside.
-func LoadIdentity(stateDir string, log *slog.Logger) (Identity, error) {
+// file, through files (nil for the plain system), where there is none. A file
+// that holds no key pair is kept aside.
+func LoadIdentity(stateDir string, files *disk.FS, log *slog.Logger) (Identity, error) {
 	path := filepath.Join(stateDir, "identity", "device.json")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return createIdentity(path)
+		return createIdentity(files, path)
 	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("read the gateway's identity: %w", err)
@@ -37,10 +38,10 @@ func LoadIdentity(stateDir string, log *slog.Logger) (Identity, error) {
 	if key, ok := identityKey(text); ok {
 		return identityOf(key), nil
 	}
-	if err := setAside(path, log); err != nil {
+	if err := setAside(files, path, log); err != nil {
 		return Identity{}, err
 	}
-	return createIdentity(path)
+	return createIdentity(files, path)
 }
 
 func identityOf(key ed25519.PublicKey) Identity {
@@ -66,7 +67,7 @@ func identityKey(text []byte) (ed25519.PublicKey, bool) {
 	return key, ok && pair.Public().(ed25519.PublicKey).Equal(ed25519.PublicKey(key))
 }
 
-func createIdentity(path string) (Identity, error) {
+func createIdentity(files *disk.FS, path string) (Identity, error) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return Identity{}, fmt.Errorf("make the gateway's key: %w", err)
@@ -90,10 +91,7 @@ func createIdentity(path string) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return Identity{}, fmt.Errorf("make the directory of the gateway's identity: %w", err)
-	}
-	if err := atomicfile.Write(path, append(text, '\n')); err != nil {
+	if err := replace(files, path, append(text, '\n')); err != nil {
 		return Identity{}, fmt.Errorf("write the gateway's identity: %w", err)
 	}
 	return id, nil

@@ -9,7 +9,7 @@ import (
 
 func TestIdentity(t *testing.T) {
 	dir := t.TempDir()
-	first, err := LoadIdentity(dir, quiet())
+	first, err := LoadIdentity(dir, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,13 +25,13 @@ func TestIdentity(t *testing.T) {
 	if err != nil || DeviceID(key) != first.DeviceID {
 		t.Errorf("identity %+v, err %v", first, err)
 	}
-	if again, err := LoadIdentity(dir, quiet()); err != nil || again != first {
+	if again, err := LoadIdentity(dir, nil, quiet()); err != nil || again != first {
 		t.Errorf("read again: %+v, err %v, want %+v", again, err, first)
 	}
 	if err := os.WriteFile(path, bytes.Replace(text, []byte("privateKeyPem"), []byte("lost"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if other, err := LoadIdentity(dir, quiet()); err != nil || other == first {
+	if other, err := LoadIdentity(dir, nil, quiet()); err != nil || other == first {
 		t.Errorf("damaged file: %+v, err %v", other, err)
 	}
 	if kept, _ := filepath.Glob(path + ".corrupt.*"); len(kept) != 1 {

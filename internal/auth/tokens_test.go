@@ -177,7 +177,7 @@ func TestBootstrapToken(t *testing.T) {
 func TestSecretsAreNotTold(t *testing.T) {
 	var log bytes.Buffer
 	dir := t.TempDir()
-	d, err := OpenDevices(dir, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	d, err := OpenDevices(dir, nil, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ type gate struct {
 
 // openGate makes the gate from the configuration and the device files.
 func (g *Gateway) openGate() error {
-	devices, err := auth.OpenDevices(g.cfg.StateDir, g.log)
+	devices, err := auth.OpenDevices(g.cfg.StateDir, g.disk, g.log)
 	if err != nil {
 		return fmt.Errorf("open the device files: %w", err)
 	}
@@ -68,6 +68,6 @@ func (t *gate) self() (auth.Identity, error) {
 		return t.identity, nil
 	}
 	var err error
-	t.identity, err = auth.LoadIdentity(t.g.cfg.StateDir, t.g.log)
+	t.identity, err = auth.LoadIdentity(t.g.cfg.StateDir, t.g.disk, t.g.log)
 	return t.identity, err
 }

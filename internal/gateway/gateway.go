@@ -48,8 +48,8 @@ type Options struct {
 	// MaxBuffered is how many bytes may wait for one connection before it
 	// counts as slow; 0 is the protocol's usual limit. Clients are told.
 	MaxBuffered int
-	// Disk is the way to the stores, transcripts, journals and pictures; nil is
-	// the plain system.
+	// Disk is the way to the stores, transcripts, journals, pictures and device
+	// files; nil is the plain system.
 	Disk *disk.FS
 }
 

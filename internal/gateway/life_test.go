@@ -20,7 +20,7 @@ import (
 // act is a call of the life that crash tests play, and what it is to leave.
 type act struct {
 	method, params string
-	key            string // the session that it is about
+	key            string // the session that it is about; agent:main: is left out
 	label          string // that the session has then; "-" when the session is gone then
 	says           string // text that it puts into the session
 	answer         string // text of the model's answer
@@ -42,7 +42,7 @@ var life = []act{
 	{method: "chat.send", params: `{"sessionKey":"a","message":"look","idempotencyKey":"r2","attachments":[{"type":"image","mimeType":"image/png","content":"` + png + `"}]}`,
 		key: "a", says: "look", answer: "echo: look"},
 	{method: "sessions.compact", params: `{"key":"a","maxLines":4}`, key: "a", cuts: true},
-	{method: "sessions.create", params: `{"key":"bad","label":"new"}`, key: "bad", label: "new", refused: true},
+	{method: "sessions.create", params: `{"key":"agent:ops:bad","label":"new"}`, key: "agent:ops:bad", label: "new", refused: true},
 	{method: "sessions.send", params: `{"key":"a","message":"` + long + `","idempotencyKey":"r3"}`, key: "a", says: long, answer: "done"},
 	{method: "sessions.reset", params: `{"key":"a"}`, key: "a", ends: true},
 	{method: "chat.inject", params: `{"sessionKey":"b","message":"note 2"}`, key: "b", says: "note 2"},
@@ -52,15 +52,15 @@ var life = []act{
 	{method: "chat.send", params: `{"sessionKey":"c","message":"new here","idempotencyKey":"r5"}`, key: "c", label: "", says: "new here", answer: "echo: new here"},
 }
 
-// prepare makes what lies in the state directory before a life: a session whose
-// transcript cannot be made.
+// prepare makes what lies in the state directory before a life: another agent's
+// session whose transcript cannot be made. The sessions' own directory is new.
 func prepare(t testing.TB, state string) {
 	t.Helper()
-	dir := filepath.Join(state, "agents", "main", "sessions")
+	dir := filepath.Join(state, "agents", "ops", "sessions")
 	if err := os.MkdirAll(filepath.Join(dir, "bad.jsonl"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	writeText(t, filepath.Join(dir, "sessions.json"), `{"agent:main:bad":{"sessionId":"bad","updatedAt":1,"label":"kept"}}`)
+	writeText(t, filepath.Join(dir, "sessions.json"), `{"agent:ops:bad":{"sessionId":"bad","updatedAt":1,"label":"kept"}}`)
 }
 
 // moment is something that a life tells while it goes on.
@@ -79,12 +79,13 @@ const (
 	over                 // its run has ended, well or not
 )
 
-// playLife plays a life on a gateway and tells what a client learns. It waits a
+// playLife plays a life on a gateway, which a client connects to in this way
+// (see gatewaytest.Connect), and tells what the client learns. It waits a
 // while now and then, so that background work has its turn. Call it in a
 // bubble.
-func playLife(t testing.TB, l *gatewaytest.Listener, tell func(moment)) {
+func playLife(t testing.TB, l *gatewaytest.Listener, connect string, tell func(moment)) {
 	t.Helper()
-	c := gatewaytest.Connect(t, l, `{"device":false}`)
+	c := gatewaytest.Connect(t, l, connect)
 	for i, a := range life {
 		tell(moment{act: i, when: begun})
 		payload, fault := c.Try(a.method, a.params)
@@ -132,7 +133,7 @@ func awaitFinal(t testing.TB, c *gatewaytest.Client, run string) bool {
 
 // runLife plays a life on a state directory, through files. It reports what was
 // told, and calls between before the gateway stops.
-func runLife(t testing.TB, state string, files *disk.FS, tell func(moment), between func()) {
+func runLife(t testing.TB, state string, files *disk.FS, connect string, tell func(moment), between func()) {
 	t.Helper()
 	g, err := New(optionsFor(t, state, files))
 	if err != nil {
@@ -142,7 +143,7 @@ func runLife(t testing.TB, state string, files *disk.FS, tell func(moment), betw
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(ctx, l) }()
-	playLife(t, l, tell)
+	playLife(t, l, connect, tell)
 	between()
 	cancel()
 	if err := <-served; err != nil {
@@ -181,7 +182,7 @@ type expectedText struct {
 // expect is what a client may expect that has learned this much. On a disk that
 // has failed, a change that was refused may have happened all the same.
 func expect(told []moment, faulty bool) *expected {
-	e := &expected{faulty: faulty, labels: map[string][]string{"a": {"-"}, "b": {"-"}, "c": {"-"}, "bad": {"kept"}}}
+	e := &expected{faulty: faulty, labels: map[string][]string{"a": {"-"}, "b": {"-"}, "c": {"-"}, "agent:ops:bad": {"kept"}}}
 	for _, m := range told {
 		switch a := life[m.act]; m.when {
 		case begun:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func TestPowerCutsInALife(t *testing.T) {
 	prepare(t, state)
 	rec := disktest.Record(t, state)
 	synctest.Test(t, func(t *testing.T) {
-		runLife(t, state, rec.FS(), func(m moment) { rec.Mark(m) }, func() {})
+		runLife(t, state, rec.FS(), "", func(m moment) { rec.Mark(m) }, func() {})
 	})
 	seed, random := chosen(t)
 	looked := 0
@@ -89,7 +90,7 @@ func (f *failing) hook(op disk.Op) (int, error) {
 }
 
 func (f *failing) String() string {
-	if f.at >= len(f.done) {
+	if f.at < 0 || f.at >= len(f.done) {
 		return "no operation failed"
 	}
 	op := f.done[f.at]
@@ -125,7 +126,7 @@ func faultyLife(t *testing.T, f *failing) {
 	state, crashed := t.TempDir(), t.TempDir()
 	prepare(t, state)
 	synctest.Test(t, func(t *testing.T) {
-		runLife(t, state, disk.New(f.hook), func(m moment) { told = append(told, m) }, func() {
+		runLife(t, state, disk.New(f.hook), `{"device":false}`, func(m moment) { told = append(told, m) }, func() {
 			if err := os.CopyFS(crashed, os.DirFS(state)); err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +143,7 @@ func faultyLife(t *testing.T, f *failing) {
 	}
 	for when, dir := range map[string]string{"a crash": crashed, "the shutdown": state} {
 		synctest.Test(t, func(t *testing.T) {
-			if err := holds(t, dir, told, f.at >= 0); err != nil {
+			if err := holds(t, dir, told, true); err != nil {
 				t.Errorf("%v; after %s: %v", f, when, err)
 			}
 		})
@@ -164,7 +165,7 @@ func holds(t testing.TB, state string, told []moment, faulty bool) error {
 	if err := g.open(); err != nil {
 		return err
 	}
-	w := &left{g: g, expected: expect(told, faulty)}
+	w := &left{g: g, expected: expect(told, faulty), paired: len(told) > 0 && !faulty}
 	w.look()
 	w.judge()
 	if len(w.faults) == 0 {
@@ -194,6 +195,7 @@ func last(told []moment) string {
 type left struct {
 	*expected
 	g      *Gateway
+	paired bool // a client's device is
 	faults []string
 
 	entries map[string]sessions.Entry
@@ -216,25 +218,12 @@ func (w *left) store() *sessions.Store {
 // look reads all that is there.
 func (w *left) look() {
 	w.entries, w.heard, w.files = map[string]sessions.Entry{}, map[string][]string{}, map[string][]string{}
+	for _, st := range w.g.stores.All() {
+		w.lookAt(st)
+	}
 	st := w.store()
-	err := st.View(func(v *sessions.Snapshot) error {
-		for key, e := range v.All() {
-			w.entries[strings.TrimPrefix(key, "agent:main:")] = e
-		}
-		return nil
-	})
-	if err != nil {
-		w.fault("the store cannot be read: %v", err)
-	}
-	for key, e := range w.entries {
-		if messages, err := w.g.transcripts.Messages(runs.Ref(st, "agent:main:"+key, e), 1000); err == nil {
-			w.heard[key] = textsOf(messages)
-		} else if key != "bad" && !errors.Is(err, transcript.ErrNotFound) {
-			w.fault("messages of %s: %v", key, err)
-		}
-	}
 	names, err := os.ReadDir(st.Dir())
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		w.fault("%v", err)
 	}
 	for _, n := range names {
@@ -244,6 +233,26 @@ func (w *left) look() {
 		case strings.Contains(name, ".jsonl") && !strings.HasSuffix(name, ".tmp") && n.Type().IsRegular():
 			w.files[name] = w.textsIn(filepath.Join(st.Dir(), name))
 		}
+	}
+}
+
+// lookAt reads a store and what its sessions tell.
+func (w *left) lookAt(st *sessions.Store) {
+	err := st.View(func(v *sessions.Snapshot) error {
+		for key, e := range v.All() {
+			short := strings.TrimPrefix(key, "agent:main:")
+			w.entries[short] = e
+			messages, err := w.g.transcripts.Messages(runs.Ref(st, key, e), 1000)
+			if err == nil {
+				w.heard[short] = textsOf(messages)
+			} else if e.SessionID() != "bad" && !errors.Is(err, transcript.ErrNotFound) {
+				w.fault("messages of %s: %v", key, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.fault("a store cannot be read: %v", err)
 	}
 }
 
@@ -291,6 +300,9 @@ func (w *left) textsIn(path string) (texts []string) {
 
 // judge compares what is there with what a client may expect.
 func (w *left) judge() {
+	if _, paired, err := w.g.gate.devices.List(); err != nil || w.paired && len(paired) != 1 {
+		w.fault("%d devices are paired, %v", len(paired), err)
+	}
 	for key, labels := range w.labels {
 		is := "-"
 		if e, ok := w.entries[key]; ok {
@@ -368,7 +380,7 @@ func (w *left) judgeOrder(name string, texts []string) {
 // must work again.
 func (w *left) goOn() {
 	st := w.store()
-	delete(w.entries, "bad")
+	delete(w.entries, "agent:ops:bad")
 	err := st.Update(context.Background(), func(tx *sessions.Tx) error {
 		for key, e := range w.entries {
 			w.entries[key] = e.With(func(o *rawjson.Object) { o.Put("label", "on "+key) })
@@ -400,13 +412,16 @@ func (w *left) goOn() {
 // judgeStore: the store is whole when the gateway has stopped.
 func (w *left) judgeStore() {
 	data, err := os.ReadFile(filepath.Join(w.store().Dir(), "sessions.json"))
+	if errors.Is(err, fs.ErrNotExist) && len(w.entries) == 0 {
+		return
+	}
 	if err != nil {
 		w.fault("%v", err)
 		return
 	}
 	o, err := rawjson.Parse(data)
-	if err != nil || o.Len() != len(w.entries)+1 {
-		w.fault("sessions.json has %d entries, want %d; %v", o.Len(), len(w.entries)+1, err)
+	if err != nil || o.Len() != len(w.entries) {
+		w.fault("sessions.json has %d entries, want %d; %v", o.Len(), len(w.entries), err)
 	}
 	for key := range w.entries {
 		if e, err := rawjson.Parse(o.Get("agent:main:" + key)); err != nil || e.Text("label") != "on "+key {

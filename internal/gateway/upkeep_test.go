@@ -101,10 +101,10 @@ func TestMaintenanceIsAnnounced(t *testing.T) {
 		want              []string
 		files             string
 	}{
-		{"prune", `{mode: "enforce", pruneAfter: "1h"}`, []string{"delete old", "delete a"}, "a.deleted busy c main new"}, // the archive of old is too old by then, too
-		{"cap", `{mode: "enforce", maxEntries: 3}`, []string{"delete old", "delete a", "delete c"}, "a.deleted busy c.deleted main new old.deleted"},
-		{"budget", `{mode: "enforce", maxDiskBytes: 5000, highWaterBytes: 4500}`, []string{"delete old", "delete a"}, "busy c main new"},
-		{"warn", `{maxEntries: 1, maxDiskBytes: 1, pruneAfter: "1s"}`, nil, "a busy c main new old"},
+		{"prune", `{mode: "enforce", pruneAfter: "1h"}`, []string{"delete old", "delete a"}, "a.deleted busy busy.lock c main new"}, // the archive of old is too old by then, too
+		{"cap", `{mode: "enforce", maxEntries: 3}`, []string{"delete old", "delete a", "delete c"}, "a.deleted busy busy.lock c.deleted main new old.deleted"},
+		{"budget", `{mode: "enforce", maxDiskBytes: 5000, highWaterBytes: 4500}`, []string{"delete old", "delete a"}, "busy busy.lock c main new"},
+		{"warn", `{maxEntries: 1, maxDiskBytes: 1, pruneAfter: "1s"}`, nil, "a busy busy.lock c main new old"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			upkept(t, tt.maintenance, ages, func(t *testing.T, l *gatewaytest.Listener, dir string) {

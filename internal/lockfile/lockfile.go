@@ -44,6 +44,16 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("locked by process %d: %s", e.PID, e.Path)
 }
 
+// Told is the error in the words that clients of OpenClaw know, for who waited
+// so long.
+func (e *HeldError) Told(waited time.Duration) string {
+	owner := "unknown"
+	if e.PID > 0 {
+		owner = fmt.Sprintf("pid=%d", e.PID)
+	}
+	return fmt.Sprintf("session file locked (timeout %dms): %s %s", waited.Milliseconds(), owner, e.Path)
+}
+
 // Acquire waits for the lock until the deadline, then returns a *HeldError.
 func (l Lock) Acquire(ctx context.Context, deadline time.Time) (release func() error, err error) {
 	for attempt := 1; ; attempt++ {
@@ -75,6 +85,29 @@ func (l Lock) release() error {
 		return nil
 	}
 	return os.Remove(l.Path)
+}
+
+// Refresh gives the lock, which the caller has, a new time: it does not count
+// as left behind then, however long it is held. A lock that somebody removed is
+// made again. The error is a *HeldError when another program has it.
+func (l Lock) Refresh() error {
+	switch _, err := os.Lstat(l.Path); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := l.create(); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return l.held()
+	case l.Foreign():
+		return l.held()
+	}
+	aside := l.aside()
+	if err := writeOwner(aside); err != nil {
+		return err
+	}
+	if err := os.Rename(aside, l.Path); err != nil {
+		return errors.Join(err, os.Remove(aside))
+	}
+	return nil
 }
 
 // Foreign reports whether a lock is there that is not ours, be it stale. It
@@ -146,7 +179,7 @@ func writeOwner(path string) error {
 	}
 	pid := int64(os.Getpid())
 	text := fmt.Sprintf("{\n  \"pid\": %d,\n  \"createdAt\": \"%s\"", pid, jstext.ISO(time.Now()))
-	if start, ok := startTime(pid); ok {
+	if start, ok := ownStart(); ok {
 		text += fmt.Sprintf(",\n  \"starttime\": %d", start)
 	}
 	_, err = f.WriteString(text + "\n}")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -215,5 +216,57 @@ func TestLeftTellsALockThatNobodyNeeds(t *testing.T) {
 	}
 	if l := testLock(t); l.Left() {
 		t.Error("no lock was left behind")
+	}
+}
+
+// A lock that is held for long must not grow old.
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := testLock(t)
+		release, err := l.Acquire(t.Context(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			time.Sleep(4 * time.Minute)
+			if err := l.Refresh(); err != nil {
+				t.Fatal(err)
+			}
+			if o, _, _ := l.read(); o.CreatedAt != iso(0) || o.PID != int64(os.Getpid()) {
+				t.Errorf("after Refresh the owner is %+v", o)
+			}
+			if l.Break() {
+				t.Error("a lock that was refreshed could be taken")
+			}
+		}
+		if err := os.Remove(l.Path); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Refresh(); err != nil || l.Owner() != int64(os.Getpid()) {
+			t.Errorf("after it was removed: %v, owner %d", err, l.Owner())
+		}
+		l.write(t, owner{PID: int64(os.Getppid()), CreatedAt: iso(0)})
+		held, ok := errors.AsType[*HeldError](l.Refresh())
+		if !ok || held.PID != int64(os.Getppid()) {
+			t.Errorf("after another took it: %v", held)
+		}
+		if err := release(); err != nil || l.Owner() != int64(os.Getppid()) {
+			t.Errorf("released: %v, owner %d", err, l.Owner())
+		}
+		names, err := os.ReadDir(filepath.Dir(l.Path))
+		if err != nil || len(names) != 1 {
+			t.Errorf("%d files are there, %v", len(names), err)
+		}
+	})
+}
+
+func TestTold(t *testing.T) {
+	for pid, want := range map[int64]string{
+		7: "session file locked (timeout 10000ms): pid=7 /x.lock",
+		0: "session file locked (timeout 10000ms): unknown /x.lock",
+	} {
+		if got := (&HeldError{Path: "/x.lock", PID: pid}).Told(10 * time.Second); got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -90,6 +91,9 @@ func alive(pid int64) bool {
 	err := syscall.Kill(int(pid), 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
+
+// ownStart is startTime of this process.
+var ownStart = sync.OnceValues(func() (int64, bool) { return startTime(int64(os.Getpid())) })
 
 // startTime is when a process started, in the kernel's own unit; together with
 // its number it names a process for good. Only Linux tells.

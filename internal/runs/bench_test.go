@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -101,6 +102,14 @@ func (b *bench) crash() string {
 func (b *bench) crashInto(copied string) string {
 	b.t.Helper()
 	if err := os.CopyFS(copied, os.DirFS(b.state)); err != nil {
+		b.t.Fatal(err)
+	}
+	// The process that has these locks is dead then.
+	locks, err := filepath.Glob(filepath.Join(copied, "agents", "*", "sessions", "*.jsonl.lock"))
+	for _, path := range locks {
+		err = errors.Join(err, os.Remove(path))
+	}
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	// Entries name their transcript by its absolute path.

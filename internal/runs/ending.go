@@ -39,6 +39,7 @@ func (r *run) endDone() {
 		r.endFailed(err)
 		return
 	}
+	r.free()
 	text := r.voice.said.visible()
 	err := r.update(func(fields *rawjson.Object) {
 		finish(fields, Done, r.startedAt, r.endedAt)
@@ -56,11 +57,12 @@ func (r *run) endFailed(fault error) {
 	if shown == "" {
 		shown = whole
 	}
-	if r.ref.SessionID != "" {
+	if r.unlock != nil {
 		if err := r.append(r.answerLine("error", nil, &whole)); err != nil {
 			r.e.o.Log.Error("the failure of a run could not be written", "run", r.turn.RunID, "session", r.turn.Key, "err", err)
 		}
 	}
+	r.free()
 	err := r.update(func(fields *rawjson.Object) {
 		finish(fields, Failed, r.startedAt, r.endedAt)
 		if r.spoken.Model != "" {
@@ -85,21 +87,36 @@ func (r *run) endAborted(why error) {
 	if err := r.savePartial(why); err != nil {
 		r.e.o.Log.Error("the text of an aborted run could not be saved", "run", r.turn.RunID, "session", r.turn.Key, "err", err)
 	}
+	r.free()
 	status := Killed
 	if reason(why) == "timeout" {
 		status = TimedOut
 	}
 	err := r.update(func(fields *rawjson.Object) { finish(fields, status, r.startedAt, r.endedAt) })
-	r.conclude(r.outcome(), err)
+	r.concludeAborted(status, err)
 	close(r.saved)
 	r.awaitRelease()
 	r.reportEnd(status, "", "")
 }
 
+// concludeAborted notes the end of an aborted run. One that has not written its
+// message, because the transcript was locked or could not be written, leaves it
+// to the next start, unless a person wanted it to end.
+func (r *run) concludeAborted(status Status, err error) {
+	switch {
+	case r.kept:
+		r.conclude(r.outcome(), err)
+	case status == TimedOut:
+		r.leave(r.outcome())
+	default:
+		r.concludeUnasked()
+	}
+}
+
 // savePartial writes one line for a run that was cut short: what people saw of
 // its answer, or that there was nothing.
 func (r *run) savePartial(why error) error {
-	if r.ref.SessionID == "" || r.e.o.Transcripts.HasIdempotency(r.ref, partialKey(r.turn.RunID)) {
+	if r.unlock == nil || r.e.o.Transcripts.HasIdempotency(r.ref, partialKey(r.turn.RunID)) {
 		return nil
 	}
 	if text := r.voice.said.shown(); text != "" {

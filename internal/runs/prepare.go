@@ -18,9 +18,13 @@ type opened struct {
 	err   error
 }
 
+// lockWait is how long a run waits for the end of another program's run on the
+// same transcript.
+const lockWait = 10 * time.Second
+
 // prepare writes all that stands before the model is asked: the entry says
-// that a run goes on, the transcript has the user's message.
-func (r *run) prepare() (opened, error) {
+// that a run goes on, the transcript is locked and has the user's message.
+func (r *run) prepare(wait time.Duration) (opened, error) {
 	var t taken
 	err := r.store.Update(context.WithoutCancel(r.ctx), func(tx *sessions.Tx) (err error) {
 		a := arrival{kind: r.turn.Kind, key: r.turn.Key, fresh: r.turn.Fresh, now: time.UnixMilli(r.startedAt)}
@@ -35,6 +39,9 @@ func (r *run) prepare() (opened, error) {
 	}
 	r.ref = Ref(r.store, r.turn.Key, t.entry)
 	m := r.chooseModel(t.entry)
+	if err := r.lock(wait); err != nil {
+		return opened{}, err
+	}
 	now := time.Now()
 	if _, err := r.e.o.Transcripts.Repair(r.ref); err != nil {
 		r.e.o.Log.Warn("damaged lines stay in the transcript", "run", r.turn.RunID, "session", r.turn.Key, "err", err)
@@ -46,6 +53,20 @@ func (r *run) prepare() (opened, error) {
 	err = r.append(append(lines, r.turn.userLine(r.lineID, now))...)
 	r.kept = err == nil
 	return m, err
+}
+
+// lock tells other programs that the run writes to the transcript, from before
+// its first line until after its last.
+func (r *run) lock(wait time.Duration) (err error) {
+	r.unlock, err = r.e.o.Transcripts.Hold(r.ctx, r.ref, wait)
+	return err
+}
+
+// free ends what lock began. Before lock, and a second time, it does nothing.
+func (r *run) free() {
+	if r.unlock != nil {
+		r.unlock()
+	}
 }
 
 // chooseModel settles which model answers, with which level of thinking.

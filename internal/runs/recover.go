@@ -162,7 +162,8 @@ func (e *Engine) remember(p *past, dir string) {
 }
 
 // settlePast ends a run that a crash cut off, or reports that its message is to
-// be started again.
+// be started again. The start does not wait for runs of other programs: what
+// is to be written into a transcript that is locked stays for the next time.
 func (e *Engine) settlePast(ctx context.Context, dir string, p *past) (resume bool, err error) {
 	st, err := e.o.Stores.Store(p.accepted.Key)
 	if err != nil {
@@ -171,6 +172,7 @@ func (e *Engine) settlePast(ctx context.Context, dir string, p *past) (resume bo
 	t := p.turn()
 	r := newRun(e, t, st)
 	defer r.cancel(nil)
+	defer r.free()
 	r.lineID, r.acceptedAt = p.accepted.LineID, p.accepted.At
 	answer, begun, err := e.findPast(r)
 	if err != nil {
@@ -185,7 +187,9 @@ func (e *Engine) settlePast(ctx context.Context, dir string, p *past) (resume bo
 	case answered:
 		err = r.closeAnswered(answer)
 	case p.text != "":
-		err = r.append(partialLine(p.text, t.RunID, "restart", r.spoken, time.UnixMilli(p.textAt)))
+		if err = r.lock(0); err == nil {
+			err = r.append(partialLine(p.text, t.RunID, "restart", r.spoken, time.UnixMilli(p.textAt)))
+		}
 	}
 	if err != nil {
 		return false, err
@@ -200,7 +204,7 @@ func (e *Engine) settlePast(ctx context.Context, dir string, p *past) (resume bo
 // killed run.
 func (r *run) writeUnasked() error {
 	r.startedAt = r.acceptedAt
-	if _, err := r.prepare(); err != nil {
+	if _, err := r.prepare(0); err != nil {
 		return err
 	}
 	return r.update(func(fields *rawjson.Object) { finish(fields, Killed, r.startedAt, r.startedAt) })

@@ -58,6 +58,7 @@ type run struct {
 
 	// Owned by serve.
 	ref       transcript.Ref
+	unlock    func()          // lets other programs write to the transcript; nil before they may not
 	kept      bool            // the message is in the transcript
 	spoken    config.ModelRef // the model that answers
 	known     config.Model
@@ -96,6 +97,7 @@ func newRun(e *Engine, t Turn, store *sessions.Store) *run {
 // serve is the life of a run whose turn has come.
 func (r *run) serve() {
 	defer r.cancel(nil)
+	defer r.free()
 	var err error
 	if r.takeSlot() {
 		defer func() { <-r.e.slots }()
@@ -161,7 +163,7 @@ func (r *run) attempt() (err error) {
 			err = model.NewFault(fmt.Sprintf("internal error: %v", p))
 		}
 	}()
-	m, err := r.prepare()
+	m, err := r.prepare(lockWait)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,9 @@ import (
 // ErrNotFound is returned where a transcript must exist and does not.
 var ErrNotFound = errors.New("no transcript")
 
-// ErrLocked is returned where a transcript must be rewritten and another
-// program writes to it.
+// ErrLocked is returned where a run is to begin or a transcript must be
+// rewritten and another program's run goes on. What wraps it has a text for
+// clients.
 var ErrLocked = errors.New("the transcript is in use by another program")
 
 // ErrBadID is returned when a session id cannot name a file. Its text is a
@@ -67,6 +68,7 @@ type Library struct {
 	log   *slog.Logger
 	disk  *disk.FS
 	locks locks
+	holds holds
 	cache *cache
 	read  atomic.Int64 // bytes read from transcripts since start
 

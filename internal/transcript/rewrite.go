@@ -1,7 +1,6 @@
 package transcript
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,34 +12,10 @@ import (
 	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/jstext"
-	"github.com/parleyd/parley/internal/lockfile"
 )
 
 // claimWait is how long a rewrite waits for another program to end its run.
 const claimWait = 10 * time.Second
-
-// claim keeps other programs from starting a run on a transcript that is about
-// to be rewritten; it waits for one that goes on.
-func (l *Library) claim(key string) (release func(), err error) {
-	unlock, err := transcriptLock(key).Acquire(context.Background(), time.Now().Add(claimWait))
-	if held, ok := errors.AsType[*lockfile.HeldError](err); ok {
-		return nil, fmt.Errorf("%w: %w", ErrLocked, held)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		if err := unlock(); err != nil {
-			l.log.Warn("lock of a transcript stays behind", "lock", key+".lock", "err", err)
-		}
-	}, nil
-}
-
-// transcriptLock is the lock file of a transcript: other programs hold it for
-// the length of a run.
-func transcriptLock(key string) lockfile.Lock {
-	return lockfile.Lock{Path: key + ".lock", Stale: 30 * time.Minute, Stuck: 30 * time.Minute}
-}
 
 // replace puts a new file in the place of a transcript, whose lock and claim
 // the caller has. With backup the old file keeps existing under that name. A

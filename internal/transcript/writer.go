@@ -103,15 +103,9 @@ func (l *Library) openAsIs(r Ref, cwd string) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.disk.MkdirAll(p.base); err != nil {
-		return nil, err
-	}
-	root, err := l.disk.OpenRoot(p.base)
+	root, err := l.openRoot(p)
 	if err != nil {
 		return nil, err
-	}
-	if err := root.MkdirAll(filepath.Dir(p.name)); err != nil {
-		return nil, errors.Join(err, root.Close())
 	}
 	w := &writer{l: l, ref: r, cwd: cwd, root: root, place: p, key: p.key()}
 	w.unlock = l.locks.lock(w.key)
