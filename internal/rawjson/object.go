@@ -170,7 +170,13 @@ func (o Object) AppendJSON(dst []byte) []byte {
 }
 
 // JSON is the object's compact JSON.
-func (o Object) JSON() Value { return o.AppendJSON(nil) }
+func (o Object) JSON() Value {
+	n := len("{}")
+	for _, m := range o.members {
+		n += len(m.Name) + len(m.Value) + len(`"":,`)
+	}
+	return o.AppendJSON(make([]byte, 0, n))
+}
 
 // MarshalJSON is JSON, for json.Marshaler.
 func (o Object) MarshalJSON() ([]byte, error) { return o.JSON(), nil }
