@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/disk"
 )
 
@@ -71,19 +69,7 @@ func duplicate(root *disk.Root, from, to string) error {
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	f, err := root.Open(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close() // only read
-	t, err := atomicfile.Create(root, to, func(w io.Writer) error {
-		_, err := io.Copy(w, f)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return t.Commit()
+	return copyTo(root, from, to)
 }
 
 // backup is a rotated file and the time in its name.
