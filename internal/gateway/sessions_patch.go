@@ -72,7 +72,7 @@ func (g *Gateway) patchEntry(ctx context.Context, st *sessions.Store, key string
 // rules are what a change of the session depends on.
 func (g *Gateway) rules(key string, tx *sessions.Tx) sessions.Rules {
 	return sessions.Rules{
-		Config: g.cfg, Keys: g.keys(), Key: key, Now: time.Now(),
+		Config: g.cfg, Keys: g.keys(), Key: key, Now: tx.Time(time.Now()),
 		LabelTaken: func(label string) bool { return tx.LabelTaken(label, key) },
 	}
 }

@@ -510,3 +510,29 @@ func TestReadingAfterCloseOwnsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestChangesOfOneMillisecondKeepTheirOrder(t *testing.T) {
+	st := openOne(t, "")
+	now := time.UnixMilli(1_800_000_000_000)
+	at := func(key string) int64 {
+		var ms int64
+		err := st.Update(t.Context(), func(tx *Tx) error {
+			ms = tx.Time(now).UnixMilli()
+			tx.Put(key, NewEntry(rawjson.NewObject(rawjson.Member{Name: "updatedAt", Value: rawjson.MustMarshal(ms)})))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ms - now.UnixMilli()
+	}
+	for i, want := range []int64{0, 1, 2, 3, 0, 0} { // then they would run away
+		if got := at(fmt.Sprint("agent:main:", i)); got != want {
+			t.Errorf("change %d is at +%d ms, want +%d", i, got, want)
+		}
+	}
+	now = now.Add(time.Second)
+	if got := at("agent:main:later"); got != 0 {
+		t.Errorf("a second later: +%d ms", got)
+	}
+}

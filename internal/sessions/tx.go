@@ -1,6 +1,9 @@
 package sessions
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Tx is a change in the making: it reads like a Snapshot that already has the
 // changes made so far. It must not be used after the function it was given to
@@ -131,6 +134,21 @@ func (tx *Tx) Put(key string, e Entry) {
 	}
 	tx.touch(key, old)
 	tx.replace(old, tx.member(old, key, e))
+}
+
+// maxAhead is how far Time may be ahead of the clock.
+const maxAhead = 3 * time.Millisecond
+
+// Time is the updatedAt of a change that is made now: of changes within one
+// millisecond the later one gets a later time, so that lists, newest first, show
+// them in the order in which they were made. At a rate at which the times would
+// run away from the clock they are the clock's.
+func (tx *Tx) Time(now time.Time) time.Time {
+	newest, ok := tx.recent.Min()
+	if !ok || newest.updated < float64(now.UnixMilli()) || newest.updated >= float64(now.Add(maxAhead).UnixMilli()) {
+		return now
+	}
+	return time.UnixMilli(int64(newest.updated) + 1)
 }
 
 // Delete removes a stored key.
