@@ -169,7 +169,7 @@ func (e *examination) aside(st *sessions.Store) {
 		switch name := n.Name(); {
 		case name == base+".conflicts":
 			kind = "conflicts"
-		case strings.HasPrefix(name, base+".corrupt."), strings.HasPrefix(name, base+".journal.corrupt."):
+		case strings.HasPrefix(name, base+".corrupt."), strings.HasPrefix(name, base+".journal.corrupt."), strings.HasPrefix(name, base+".journal.cut."):
 			kind = "corrupt"
 		case strings.HasPrefix(name, base+".doctor."), strings.HasPrefix(name, base+".journal.doctor."), strings.HasPrefix(name, "runs.journal.doctor."):
 			kind = "doctor"

@@ -352,6 +352,39 @@ func TestJournalWithAFlippedBit(t *testing.T) {
 	}
 }
 
+// What is cut off is kept where it does not look like a torn write.
+func TestCutEndWithItsNewlineIsKept(t *testing.T) {
+	dir, journal := crashed(t)
+	end := len(strings.TrimRight(string(journal), "\x00"))
+	flipped := slices.Clone(journal)
+	flipped[end-20] ^= 1
+	for _, tt := range []struct {
+		name    string
+		journal []byte
+		kept    bool
+	}{{"torn", journal[:end-20], false}, {"flipped", flipped, true}, {"whole", journal, false}} {
+		left := t.TempDir()
+		if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(left, "sessions.json.journal"), string(tt.journal))
+		st := byHand(t, nil, left)
+		if got, want := len(labels(st.snapshot())), 8; got != want && !(tt.name != "whole" && got == want-1) {
+			t.Errorf("%s: %d entries", tt.name, got)
+		}
+		if err := st.close(); err != nil {
+			t.Fatal(err)
+		}
+		copies, err := filepath.Glob(filepath.Join(left, "sessions.json.journal.cut.*"))
+		if err != nil || len(copies) > 1 || (len(copies) == 1) != tt.kept {
+			t.Errorf("%s: copies %v, %v", tt.name, copies, err)
+		}
+		if tt.kept && len(copies) == 1 && readFile(t, copies[0]) != string(tt.journal) {
+			t.Errorf("%s: the copy is not the journal", tt.name)
+		}
+	}
+}
+
 // A sync that failed once is never trusted again.
 func TestFailedSyncBeginsANewJournal(t *testing.T) {
 	dir := t.TempDir()

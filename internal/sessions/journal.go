@@ -220,6 +220,7 @@ type replay struct {
 	n        int64    // number of the last intact line, the header's when there is none
 	end      int64    // byte after the last line that counts
 	torn     bool     // something that was never acknowledged follows it
+	odd      bool     // a line of that has its end: a torn one seldom has
 	damaged  []int64  // where acknowledged lines begin that cannot be read
 	foreign  error    // the journal is of another version
 	newlines int      // lines that count
@@ -247,6 +248,7 @@ func readJournal(data []byte) replay {
 		}
 		if err != nil {
 			bad = append(bad, off)
+			r.odd = r.odd || ended
 			off = resume(rest, off, next)
 			continue
 		}
@@ -258,7 +260,7 @@ func readJournal(data []byte) replay {
 				continue
 			}
 			r.damaged = append(r.damaged, bad...)
-			bad = nil
+			bad, r.odd = nil, false
 		}
 		if !r.take(f, set) {
 			return r

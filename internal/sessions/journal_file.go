@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/disk"
@@ -75,6 +76,9 @@ func (l *fileLog) openJournal(r replay) error {
 		return err
 	}
 	info, err := f.Stat()
+	if r.odd {
+		l.keepCut(root)
+	}
 	if err == nil && r.torn {
 		if err = f.Truncate(r.end); err == nil {
 			err = f.Sync()
@@ -89,6 +93,19 @@ func (l *fileLog) openJournal(r replay) error {
 	}
 	l.journal = &journalFile{f: f, path: l.journalPath(), stamp: stampOf(info), size: r.end, space: space, header: r.header}
 	return nil
+}
+
+// keepCut keeps the journal as it is before its end is cut off: a power cut in
+// the middle of a write can leave a line that has its end and a wrong checksum,
+// but so can a disk that lost what was acknowledged.
+func (l *fileLog) keepCut(root *disk.Root) {
+	name := filepath.Base(l.journalPath())
+	to := fmt.Sprintf("%s.cut.%d", name, time.Now().UnixMilli())
+	if err := copyTo(root, name, to); err != nil {
+		l.log.Error("the end of a session store journal is cut off, and could not be kept", "path", l.journalPath(), "err", err)
+		return
+	}
+	l.log.Warn("the end of a session store journal cannot be read and is cut off, as after a crash", "path", l.journalPath(), "copy", to)
 }
 
 // append writes lines and returns when they are on disk.
