@@ -259,3 +259,48 @@ func BenchmarkCheckpoint(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSpace compares what a line costs behind the end of a file with what
+// it costs in space that was taken in advance, by turns; it reports medians.
+func BenchmarkSpace(b *testing.B) {
+	line := make([]byte, entrySize+100)
+	var system *disk.FS
+	root, err := system.OpenRoot(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer root.Close()
+	const each = 200
+	round := func(name string, ahead int) float64 {
+		f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteAt(make([]byte, ahead), 0); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		begun := time.Now()
+		for i := range each {
+			if _, err := f.WriteAt(line, int64(i*len(line))); err != nil {
+				b.Fatal(err)
+			}
+			if err := f.Datasync(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return float64(time.Since(begun).Microseconds()) / each
+	}
+	var behind, within []float64
+	for b.Loop() {
+		behind = append(behind, round("behind", 0))
+		within = append(within, round("within", each*len(line)))
+	}
+	slices.Sort(behind)
+	slices.Sort(within)
+	b.ReportMetric(behind[len(behind)/2], "µs/behind-the-end")
+	b.ReportMetric(within[len(within)/2], "µs/in-taken-space")
+}
