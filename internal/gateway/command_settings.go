@@ -19,7 +19,7 @@ type setting struct {
 	// read tells the word that a text means.
 	read func(text string) (word string, ok bool)
 	// patch is the change, said what the answer to it.
-	patch func(word string) protocol.SessionsPatchParams
+	patch func(word string) protocol.SessionChanges
 	said  func(word string) string
 	now   func(g *Gateway, key string, e sessions.Entry) string
 }
@@ -27,8 +27,8 @@ type setting struct {
 var settings = map[string]setting{
 	"think": {
 		noun: "thinking level", options: thinkingOptions, read: sessions.NormalizeThinking,
-		patch: func(w string) protocol.SessionsPatchParams {
-			return protocol.SessionsPatchParams{ThinkingLevel: protocol.Some(w)}
+		patch: func(w string) protocol.SessionChanges {
+			return protocol.SessionChanges{ThinkingLevel: protocol.Some(w)}
 		},
 		said: func(w string) string {
 			if w == "off" {
@@ -40,8 +40,8 @@ var settings = map[string]setting{
 	},
 	"verbose": {
 		noun: "verbose level", options: fixed("off", "on", "full"), read: sessions.NormalizeVerbose,
-		patch: func(w string) protocol.SessionsPatchParams {
-			return protocol.SessionsPatchParams{VerboseLevel: protocol.Some(w)}
+		patch: func(w string) protocol.SessionChanges {
+			return protocol.SessionChanges{VerboseLevel: protocol.Some(w)}
 		},
 		said: func(w string) string {
 			return map[string]string{"on": "⚙️ Verbose logging enabled.", "full": "⚙️ Verbose logging set to full.", "off": "⚙️ Verbose logging disabled."}[w]
@@ -52,8 +52,8 @@ var settings = map[string]setting{
 	},
 	"fast": {
 		noun: "fast mode", options: fixed("on", "off"), read: oneOfWords("on", "off"),
-		patch: func(w string) protocol.SessionsPatchParams {
-			return protocol.SessionsPatchParams{FastMode: protocol.Some(w == "on")}
+		patch: func(w string) protocol.SessionChanges {
+			return protocol.SessionChanges{FastMode: protocol.Some(w == "on")}
 		},
 		said: func(w string) string {
 			return map[string]string{"on": "⚙️ Fast mode enabled.", "off": "⚙️ Fast mode disabled."}[w]
@@ -67,7 +67,7 @@ var settings = map[string]setting{
 	},
 	"send": {
 		noun: "send policy", options: fixed("on", "off", "inherit"), read: oneOfWords("on", "off", "inherit"),
-		patch: func(w string) protocol.SessionsPatchParams {
+		patch: func(w string) protocol.SessionChanges {
 			p := protocol.Opt[string]{Set: true, Null: true}
 			switch w {
 			case "on":
@@ -75,7 +75,7 @@ var settings = map[string]setting{
 			case "off":
 				p = protocol.Some("deny")
 			}
-			return protocol.SessionsPatchParams{SendPolicy: p}
+			return protocol.SessionChanges{SendPolicy: p}
 		},
 		said: func(w string) string { return "⚙️ Send policy set to " + w + "." },
 		now: func(_ *Gateway, _ string, e sessions.Entry) string {
@@ -147,7 +147,7 @@ func (g *Gateway) settingCommand(ctx context.Context, key string, cmd command) (
 
 // patchSession changes a session as sessions.patch does. A change that is not
 // allowed is refused in words.
-func (g *Gateway) patchSession(ctx context.Context, key string, p protocol.SessionsPatchParams) (refusal string, err error) {
+func (g *Gateway) patchSession(ctx context.Context, key string, p protocol.SessionChanges) (refusal string, err error) {
 	f, err := g.commandSession(ctx, key)
 	if err != nil {
 		return "", err
@@ -182,7 +182,7 @@ More: /status`, nil
 	if !ok {
 		return fmt.Sprintf(`Model "%s" is not allowed. Use /models to list providers, or /models <provider> to list models.`, text), nil
 	}
-	refusal, err := g.patchSession(ctx, key, protocol.SessionsPatchParams{Model: protocol.Some(ref.String())})
+	refusal, err := g.patchSession(ctx, key, protocol.SessionChanges{Model: protocol.Some(ref.String())})
 	if err != nil || refusal != "" {
 		return refusal, err
 	}

@@ -17,13 +17,9 @@ import (
 // key then, as after any other method that writes.
 func TestRefusedPatchMovesTheKey(t *testing.T) {
 	g := bare(t, `{}`, `{"agent:main:Old":{"sessionId":"s","updatedAt":5},"agent:main:x":{"label":"taken"}}`)
-	st, err := g.stores.Store("agent:main:old")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = g.patchEntry(t.Context(), st, "agent:main:old", protocol.SessionsPatchParams{
+	_, err := g.sessionsPatch(t.Context(), &call{conn: &conn{}}, protocol.SessionsPatchParams{Key: "OLD", SessionChanges: protocol.SessionChanges{
 		ExecNode: protocol.Some("n"), Label: protocol.Some("taken"),
-	})
+	}})
 	if err == nil || !strings.Contains(err.Error(), "label already in use: taken") {
 		t.Errorf("error = %v, want the label refused", err)
 	}

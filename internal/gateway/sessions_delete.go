@@ -39,6 +39,9 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 	if err != nil {
 		return none, err
 	}
+	if err := g.sameSessionNow(st, key, p.ExpectedSessionID, "deletion"); err != nil {
+		return none, err
+	}
 	release, err := g.endRuns(ctx, key, given)
 	if err != nil {
 		return none, err
@@ -47,7 +50,11 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 	res := sessionsDeleteResult{OK: true, Key: key, Archived: []string{}}
 	var old sessions.Entry
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
-		if old, res.Deleted = tx.Claim(key); res.Deleted {
+		old, res.Deleted = tx.Claim(key)
+		if err := sameSession(key, p.ExpectedSessionID, old, "deletion"); err != nil {
+			return err
+		}
+		if res.Deleted {
 			tx.Delete(key) // what is no entry stays in the file
 		}
 		return nil
@@ -63,6 +70,18 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 	}
 	c.After(func() { g.publishChanged(key, "delete") })
 	return res, nil
+}
+
+// sameSessionNow is sameSession for a session that is in its store at present: a run of
+// another conversation than the caller saw must not be aborted.
+func (g *Gateway) sameSessionNow(st *sessions.Store, key, id, change string) error {
+	if id == "" {
+		return nil
+	}
+	return st.View(func(v *sessions.Snapshot) error {
+		_, e, _ := v.Find(key)
+		return sameSession(key, id, e, change)
+	})
 }
 
 // endRuns aborts what the session is doing and keeps new runs away until

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"time"
 
+	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/sessions"
 )
@@ -39,34 +41,64 @@ func (g *Gateway) sessionsPatch(ctx context.Context, c *call, p protocol.Session
 	if err != nil {
 		return none, err
 	}
-	e, err := g.patchEntry(ctx, st, key, p)
-	if err != nil {
+	one := patching{key: key, expected: p.ExpectedSessionID}
+	err = st.Update(ctx, func(tx *sessions.Tx) error {
+		g.patchIn(tx, p.SessionChanges, &one)
+		return nil
+	})
+	if err = cmp.Or(err, one.refusal); err != nil {
 		return none, err
 	}
 	c.After(func() { g.publishChanged(key, "patch") })
-	m := sessions.ResolvedModel(g.cfg, g.keys().Agent(key), e)
-	return sessionsPatchResult{OK: true, Path: st.Path(), Key: key, Entry: e, Resolved: resolvedModel{m.Provider, m.Model}}, nil
+	m := sessions.ResolvedModel(g.cfg, g.keys().Agent(key), one.entry)
+	return sessionsPatchResult{OK: true, Path: st.Path(), Key: key, Entry: one.entry, Resolved: resolvedModel{m.Provider, m.Model}}, nil
 }
 
-// patchEntry stores a patched entry, or none of the patch: that a session moves
-// to its canonical key is kept even when the patch is refused.
-func (g *Gateway) patchEntry(ctx context.Context, st *sessions.Store, key string, p protocol.SessionsPatchParams) (e sessions.Entry, err error) {
-	var refusal error
-	err = st.Update(ctx, func(tx *sessions.Tx) error {
-		r := g.rules(key, tx)
-		old, ok := tx.Claim(key)
-		if !ok {
-			old = r.NewSession()
-		}
-		if e, refusal = sessions.Patch(old, p, r); refusal == nil {
-			tx.Put(key, e)
-		}
-		return nil
-	})
-	if err == nil {
-		err = refusal
+// patching is one session that is being patched.
+type patching struct {
+	key      string // canonical
+	expected string // the session id that it must have, "" for any
+
+	// One of them comes of it.
+	entry   sessions.Entry
+	refusal error
+}
+
+// patchIn changes a session, or nothing but that it moves to its canonical key:
+// that is kept even when the patch is refused.
+func (g *Gateway) patchIn(tx *sessions.Tx, changes protocol.SessionChanges, p *patching) {
+	r := g.rules(p.key, tx)
+	old, ok := tx.Claim(p.key)
+	if p.refusal = sameSession(p.key, p.expected, old, "patch"); p.refusal != nil {
+		return
 	}
-	return e, err
+	if !ok {
+		old = r.NewSession()
+	}
+	if p.entry, p.refusal = sessions.Patch(old, changes, r); p.refusal == nil {
+		tx.Put(p.key, p.entry)
+	}
+}
+
+// sessionChanged are the details of a refusal: a program tells by them that the
+// session has another id than it thought.
+type sessionChanged struct {
+	Reason string `json:"reason"`
+}
+
+// sameSession refuses a change, which is named, of a session that has another id than
+// the caller saw when it decided on the change. An id that is not given fits.
+func sameSession(key, id string, e sessions.Entry, change string) error {
+	id, now := jstext.Trim(id), e.SessionID()
+	if id == "" || id == now {
+		return nil
+	}
+	is := "it has " + now
+	if now == "" {
+		is = "it has none"
+	}
+	return protocol.Invalidf("Session %s changed before %s: session id %s was expected, but %s. Read the session again before you decide.",
+		key, change, id, is).WithDetails(sessionChanged{"session-changed"})
 }
 
 // rules are what a change of the session depends on.

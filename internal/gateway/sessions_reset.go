@@ -30,6 +30,9 @@ func (g *Gateway) sessionsReset(ctx context.Context, c *call, p protocol.Session
 	if err != nil {
 		return none, err
 	}
+	if err := g.sameSessionNow(st, key, p.ExpectedSessionID, "reset"); err != nil {
+		return none, err
+	}
 	release, err := g.endRuns(ctx, key, given)
 	if err != nil {
 		return none, err
@@ -38,6 +41,9 @@ func (g *Gateway) sessionsReset(ctx context.Context, c *call, p protocol.Session
 	var old, e sessions.Entry
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
 		old, _ = tx.Claim(key)
+		if err := sameSession(key, p.ExpectedSessionID, old, "reset"); err != nil {
+			return err
+		}
 		e = sessions.Reset(old, g.rules(key, tx))
 		tx.Put(key, e)
 		return nil

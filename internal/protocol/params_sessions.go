@@ -62,7 +62,14 @@ func (p *SessionsGetParams) UnmarshalJSON(data []byte) error {
 
 // SessionsPatchParams are the params of sessions.patch.
 type SessionsPatchParams struct {
-	Key                  string      `json:"key"`
+	Key               string `json:"key"`
+	ExpectedSessionID string `json:"expectedSessionId,omitzero"`
+	SessionChanges
+}
+
+// SessionChanges are the fields of a session that sessions.patch and
+// sessions.patchMany change: absent ones stay, null mostly removes.
+type SessionChanges struct {
 	Label                Opt[string] `json:"label,omitzero"`
 	ThinkingLevel        Opt[string] `json:"thinkingLevel,omitzero"`
 	FastMode             Opt[bool]   `json:"fastMode,omitzero"`
@@ -84,6 +91,19 @@ type SessionsPatchParams struct {
 	GroupActivation      Opt[string] `json:"groupActivation,omitzero"`
 }
 
+// SessionsPatchManyParams are the params of sessions.patchMany: one patch for
+// several sessions.
+type SessionsPatchManyParams struct {
+	Targets []PatchTarget  `json:"targets"`
+	Patch   SessionChanges `json:"patch"`
+}
+
+// PatchTarget is one session of sessions.patchMany.
+type PatchTarget struct {
+	Key               string `json:"key"`
+	ExpectedSessionID string `json:"expectedSessionId,omitzero"`
+}
+
 // SessionsCreateParams are the params of sessions.create.
 type SessionsCreateParams struct {
 	Key              string `json:"key,omitzero"`
@@ -97,8 +117,9 @@ type SessionsCreateParams struct {
 
 // SessionsResetParams are the params of sessions.reset.
 type SessionsResetParams struct {
-	Key    string `json:"key"`
-	Reason string `json:"reason,omitzero"`
+	Key               string `json:"key"`
+	Reason            string `json:"reason,omitzero"`
+	ExpectedSessionID string `json:"expectedSessionId,omitzero"`
 }
 
 // SessionsDeleteParams are the params of sessions.delete.
@@ -106,6 +127,7 @@ type SessionsDeleteParams struct {
 	Key                string `json:"key"`
 	DeleteTranscript   *bool  `json:"deleteTranscript,omitzero"` // nil counts as true
 	EmitLifecycleHooks *bool  `json:"emitLifecycleHooks,omitzero"`
+	ExpectedSessionID  string `json:"expectedSessionId,omitzero"`
 }
 
 // SessionsCleanupParams are the params of sessions.cleanup.

@@ -54,6 +54,7 @@ var paramsOf = map[string]any{
 	"sessions.messages.subscribe":   SessionKeyParams{},
 	"sessions.messages.unsubscribe": SessionKeyParams{},
 	"sessions.patch":                SessionsPatchParams{},
+	"sessions.patchMany":            SessionsPatchManyParams{},
 	"sessions.preview":              SessionsPreviewParams{},
 	"sessions.reset":                SessionsResetParams{},
 	"sessions.resolve":              SessionsResolveParams{},
@@ -92,8 +93,10 @@ func TestParamsMirrorTheirSchemas(t *testing.T) {
 func mirrors(t *testing.T, at string, typ reflect.Type, s *schema) {
 	t.Helper()
 	fields := map[string]bool{}
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for _, f := range reflect.VisibleFields(typ) {
+		if f.Anonymous {
+			continue // its fields come, too
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		fields[name] = true
 		p := s.byName[name]
@@ -109,6 +112,9 @@ func mirrors(t *testing.T, at string, typ reflect.Type, s *schema) {
 		}
 		if inner := indirect(f.Type); p.typ == "object" && inner.Kind() == reflect.Struct {
 			mirrors(t, at+"/"+name, inner, p)
+		}
+		if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+			mirrors(t, at+"/"+name, f.Type.Elem(), p.items)
 		}
 	}
 	for _, p := range s.properties {
@@ -138,13 +144,13 @@ func holders(s *schema) string {
 	case s.typ == "array" && s.items.free():
 		return " []json.RawMessage "
 	case s.typ == "array" && s.items.typ == "object":
-		return " []json.RawMessage "
+		return " []json.RawMessage []protocol.PatchTarget "
 	case s.typ == "array":
 		return " []" + scalar(s.items.typ) + " "
 	case s.typ == "object" && s.patterns != nil:
 		return " map[string]bool "
 	case s.typ == "object":
-		return " protocol.Client *protocol.Device *protocol.Credentials "
+		return " protocol.Client *protocol.Device *protocol.Credentials protocol.SessionChanges "
 	}
 	return " " + scalar(s.typ) + " *" + scalar(s.typ) + " "
 }
@@ -162,12 +168,31 @@ func scalar(typ string) string {
 func TestPatchTellsAbsentNullAndValue(t *testing.T) {
 	var p SessionsPatchParams
 	read(t, `{"key":"k","label":null,"fastMode":false,"spawnDepth":2.0}`, &p)
-	want := SessionsPatchParams{Key: "k", Label: Opt[string]{Set: true, Null: true}, FastMode: Some(false), SpawnDepth: Some(Int(2))}
+	want := SessionsPatchParams{Key: "k", SessionChanges: SessionChanges{
+		Label: Opt[string]{Set: true, Null: true}, FastMode: Some(false), SpawnDepth: Some(Int(2)),
+	}}
 	if d := cmp.Diff(want, p); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	if got := string(rawjson.MustMarshal(p)); got != `{"key":"k","label":null,"fastMode":false,"spawnDepth":2}` {
 		t.Errorf("marshalled %s", got)
+	}
+}
+
+// sessions.patchMany changes whatever sessions.patch does.
+func TestPatchManyChangesTheSame(t *testing.T) {
+	v := newTestValidator(t)
+	one, many := v.methods["sessions.patch"].words.byName, v.methods["sessions.patchMany"].words.byName["patch"].byName
+	for name, s := range one {
+		if name == "key" || name == "expectedSessionId" {
+			continue
+		}
+		if d := cmp.Diff(s, many[name], cmp.AllowUnexported(schema{}, limit{}, property{})); d != "" {
+			t.Errorf("%s (-patch +patchMany):\n%s", name, d)
+		}
+	}
+	if len(many) != len(one)-2 {
+		t.Errorf("sessions.patchMany has %d fields, sessions.patch %d", len(many), len(one)-2)
 	}
 }
 

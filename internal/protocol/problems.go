@@ -146,11 +146,14 @@ func equalsText(raw, c rawjson.Value) bool {
 }
 
 func (w *walk) array(s *schema, raw rawjson.Value) {
-	if s.items == nil && s.minItems == nil {
+	if s.arrayFree() {
 		return
 	}
 	n := 0
 	eachElement(raw, func([]byte) { n++ })
+	if s.maxItems != nil && float64(n) > s.maxItems.value {
+		w.report("must NOT have more than %s items", s.maxItems.text)
+	}
 	if s.minItems != nil && float64(n) < s.minItems.value {
 		w.report("must NOT have fewer than %s items", s.minItems.text)
 	}

@@ -21,8 +21,8 @@ type schema struct {
 	enum                 []rawjson.Value
 	anyOf                []*schema
 
-	items    *schema
-	minItems *limit
+	items              *schema
+	minItems, maxItems *limit
 
 	required   []string
 	closed     bool // no properties but the declared ones
@@ -89,6 +89,8 @@ func (s *schema) keyword(name string, value rawjson.Value) (err error) {
 		s.maxLength, err = newLimit(value)
 	case "minItems":
 		s.minItems, err = newLimit(value)
+	case "maxItems":
+		s.maxItems, err = newLimit(value)
 	case "pattern":
 		s.pattern, err = newPattern(value)
 	case "const":
@@ -164,7 +166,7 @@ func (s *schema) scalarFree() bool {
 }
 
 // arrayFree reports whether the schema does not look into arrays.
-func (s *schema) arrayFree() bool { return s.items == nil && s.minItems == nil }
+func (s *schema) arrayFree() bool { return s.items == nil && s.minItems == nil && s.maxItems == nil }
 
 // objectFree reports whether the schema does not look into objects.
 func (s *schema) objectFree() bool {

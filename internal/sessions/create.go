@@ -52,7 +52,7 @@ func Create(old Entry, exists bool, label, model, parent string, r Rules) (Entry
 	if !exists {
 		old = r.NewSession()
 	}
-	var p protocol.SessionsPatchParams
+	var p protocol.SessionChanges
 	if label != "" {
 		p.Label = protocol.Some(label)
 	}

@@ -35,19 +35,20 @@ func (r Rules) NewSession() Entry {
 	return NewEntry(o)
 }
 
-// Patch applies the fields of a patch to an entry, in the order of the table
-// below, and marks it as updated. It is all or nothing: the first fault, a
-// *protocol.Error, is returned and e stays as it is.
-func Patch(e Entry, p protocol.SessionsPatchParams, r Rules) (Entry, error) {
+// Patch applies changes to an entry, in the order of the table fields, and marks
+// it as updated. It is all or nothing: the first fault, a *protocol.Error, is
+// returned and e stays as it is.
+func Patch(e Entry, p protocol.SessionChanges, r Rules) (Entry, error) {
 	o := e.Fields().Clone()
 	touch(&o, r.Now)
-	c := &patch{Rules: r, fields: &o, params: &p}
-	for _, f := range fields {
-		v := f.value(&p)
+	c := &patch{Rules: r, fields: &o, changes: &p}
+	for i := range fields {
+		f := &fields[i]
+		v := f.in(&p)
 		if !v.set {
 			continue
 		}
-		if err := f.apply(c, f.name, v); err != nil {
+		if err := f.apply(c, v); err != nil {
 			return e, err
 		}
 	}
@@ -67,150 +68,156 @@ func touch(o *rawjson.Object, now time.Time) {
 // patch is a patch under way.
 type patch struct {
 	Rules
-	fields *rawjson.Object
-	params *protocol.SessionsPatchParams
+	fields  *rawjson.Object
+	changes *protocol.SessionChanges
 }
 
-// value is one member of the params: absent, null or a value.
+// value is what a patch says of a field: nothing, null or a value.
 type value struct {
 	set, null bool
-	text      string
-	raw       rawjson.Value
+	text      string        // of a string
+	raw       rawjson.Value // what is stored
 }
 
-func text(pick func(*protocol.SessionsPatchParams) protocol.Opt[string]) func(*protocol.SessionsPatchParams) value {
-	return func(p *protocol.SessionsPatchParams) value {
-		o := pick(p)
-		return value{set: o.Set, null: o.Null, text: o.Value, raw: rawjson.MustMarshal(o.Value)}
+type changes = protocol.SessionChanges
+
+// text makes the column in of a field that holds a string.
+func text(of func(*changes) protocol.Opt[string]) func(*changes) value {
+	return func(p *changes) value {
+		o := of(p)
+		v := value{set: o.Set, null: o.Null}
+		if o.Set && !o.Null {
+			v.say(o.Value)
+		}
+		return v
 	}
 }
 
-func raw[T any](pick func(*protocol.SessionsPatchParams) protocol.Opt[T]) func(*protocol.SessionsPatchParams) value {
-	return func(p *protocol.SessionsPatchParams) value {
-		o := pick(p)
-		return value{set: o.Set, null: o.Null, raw: rawjson.MustMarshal(o.Value)}
+// raw makes the column in of any other field.
+func raw[T any](of func(*changes) protocol.Opt[T]) func(*changes) value {
+	return func(p *changes) value {
+		o := of(p)
+		if !o.Set || o.Null {
+			return value{set: o.Set, null: o.Null}
+		}
+		return value{set: true, raw: rawjson.MustMarshal(o.Value)}
 	}
 }
 
-// field is one field that can be patched.
+// say makes the value a string.
+func (v *value) say(s string) { v.text, v.raw = s, rawjson.AppendString(nil, s) }
+
+// field is one field that can be patched: its row in the table of rules (spec:
+// sessions 10.1). What the schema accepts is judged before.
 type field struct {
-	name  string
-	value func(*protocol.SessionsPatchParams) value
-	apply rule
+	name string
+	in   func(*changes) value
+	// lineage: the field tells where a spawned session comes from. Only such a
+	// session has it, and once set it stays. Of other fields null removes them.
+	lineage bool
+	// trim: white space around the text does not count.
+	trim bool
+	// filled: an empty text is refused, "invalid <name>: empty"; of a lineage
+	// field before its session is looked at, if filledFirst.
+	filled, filledFirst bool
+	// words are the texts that are accepted, with what is stored for each, and
+	// hint names them in the refusal "invalid <name> (use <hint>)". Without words
+	// the value is stored as it is.
+	words vocabulary
+	hint  string
+	// rule, for a value that is not null, refuses or decides what is stored.
+	rule func(*patch, *value) *protocol.Error
+	// store stands for storing the value or removing the field.
+	store func(*patch, value)
 }
-
-// rule applies a value that is not absent to the named field.
-type rule func(c *patch, name string, v value) *protocol.Error
-
-type params = protocol.SessionsPatchParams
 
 // fields is everything that can be patched, in the order in which faults are
 // found and fields are written.
 var fields = []field{
-	{"spawnedBy", text(func(p *params) protocol.Opt[string] { return p.SpawnedBy }), lineage(trimmedText, true)},
-	{"spawnedWorkspaceDir", text(func(p *params) protocol.Opt[string] { return p.SpawnedWorkspaceDir }), lineage(trimmedText, false)},
-	{"spawnDepth", raw(func(p *params) protocol.Opt[protocol.Int] { return p.SpawnDepth }), lineage(nil, false)},
-	{"subagentRole", text(func(p *params) protocol.Opt[string] { return p.SubagentRole }), lineage(nil, false)},
-	{"subagentControlScope", text(func(p *params) protocol.Opt[string] { return p.SubagentControlScope }), lineage(nil, false)},
-	{"label", text(func(p *params) protocol.Opt[string] { return p.Label }), label},
-	{"thinkingLevel", text(func(p *params) protocol.Opt[string] { return p.ThinkingLevel }), thinking},
-	{"fastMode", raw(func(p *params) protocol.Opt[bool] { return p.FastMode }), asGiven},
-	{"verboseLevel", text(func(p *params) protocol.Opt[string] { return p.VerboseLevel }), oneOf(verboseWords(), false, `"on"|"off"`)},
-	{"reasoningLevel", text(func(p *params) protocol.Opt[string] { return p.ReasoningLevel }), oneOf(reasoningWords(), false, `"on"|"off"|"stream"`)},
-	{"responseUsage", text(func(p *params) protocol.Opt[string] { return p.ResponseUsage }), responseUsage},
-	{"elevatedLevel", text(func(p *params) protocol.Opt[string] { return p.ElevatedLevel }), oneOf(elevatedWords(), false, `"on"|"off"|"ask"|"full"`)},
-	{"execHost", text(func(p *params) protocol.Opt[string] { return p.ExecHost }), oneOf(words("sandbox", "gateway", "node"), true, `"sandbox"|"gateway"|"node"`)},
-	{"execSecurity", text(func(p *params) protocol.Opt[string] { return p.ExecSecurity }), oneOf(words("deny", "allowlist", "full"), true, `"deny"|"allowlist"|"full"`)},
-	{"execAsk", text(func(p *params) protocol.Opt[string] { return p.ExecAsk }), oneOf(words("off", "on-miss", "always"), true, `"off"|"on-miss"|"always"`)},
-	{"execNode", text(func(p *params) protocol.Opt[string] { return p.ExecNode }), nonEmpty},
-	{"model", text(func(p *params) protocol.Opt[string] { return p.Model }), model},
-	{"sendPolicy", text(func(p *params) protocol.Opt[string] { return p.SendPolicy }), asGiven},
-	{"groupActivation", text(func(p *params) protocol.Opt[string] { return p.GroupActivation }), asGiven},
+	{name: "spawnedBy", in: text(func(c *changes) protocol.Opt[string] { return c.SpawnedBy }), lineage: true, trim: true, filled: true, filledFirst: true},
+	{name: "spawnedWorkspaceDir", in: text(func(c *changes) protocol.Opt[string] { return c.SpawnedWorkspaceDir }), lineage: true, trim: true, filled: true},
+	{name: "spawnDepth", in: raw(func(c *changes) protocol.Opt[protocol.Int] { return c.SpawnDepth }), lineage: true},
+	{name: "subagentRole", in: text(func(c *changes) protocol.Opt[string] { return c.SubagentRole }), lineage: true},
+	{name: "subagentControlScope", in: text(func(c *changes) protocol.Opt[string] { return c.SubagentControlScope }), lineage: true},
+	{name: "label", in: text(func(c *changes) protocol.Opt[string] { return c.Label }), trim: true, filled: true, rule: labelFree},
+	{name: "thinkingLevel", in: text(func(c *changes) protocol.Opt[string] { return c.ThinkingLevel }), trim: true, rule: thinking},
+	{name: "fastMode", in: raw(func(c *changes) protocol.Opt[bool] { return c.FastMode })},
+	{name: "verboseLevel", in: text(func(c *changes) protocol.Opt[string] { return c.VerboseLevel }), words: verboseWords, hint: `"on"|"off"`},
+	{name: "reasoningLevel", in: text(func(c *changes) protocol.Opt[string] { return c.ReasoningLevel }), words: reasoningWords, hint: `"on"|"off"|"stream"`},
+	{name: "responseUsage", in: text(func(c *changes) protocol.Opt[string] { return c.ResponseUsage }), rule: usageWord},
+	{name: "elevatedLevel", in: text(func(c *changes) protocol.Opt[string] { return c.ElevatedLevel }), words: elevatedWords, hint: `"on"|"off"|"ask"|"full"`},
+	{name: "execHost", in: text(func(c *changes) protocol.Opt[string] { return c.ExecHost }), trim: true, words: execHostWords, hint: `"sandbox"|"gateway"|"node"`},
+	{name: "execSecurity", in: text(func(c *changes) protocol.Opt[string] { return c.ExecSecurity }), trim: true, words: execSecurityWords, hint: `"deny"|"allowlist"|"full"`},
+	{name: "execAsk", in: text(func(c *changes) protocol.Opt[string] { return c.ExecAsk }), trim: true, words: execAskWords, hint: `"off"|"on-miss"|"always"`},
+	{name: "execNode", in: text(func(c *changes) protocol.Opt[string] { return c.ExecNode }), trim: true, filled: true},
+	{name: "model", in: text(func(c *changes) protocol.Opt[string] { return c.Model }), trim: true, filled: true, rule: modelAllowed, store: chosen},
+	{name: "sendPolicy", in: text(func(c *changes) protocol.Opt[string] { return c.SendPolicy })},
+	{name: "groupActivation", in: text(func(c *changes) protocol.Opt[string] { return c.GroupActivation })},
 }
 
-// asGiven stores the value; null removes the field.
-func asGiven(c *patch, name string, v value) *protocol.Error {
-	if v.null {
-		c.fields.Delete(name)
-	} else {
-		c.fields.Set(name, v.raw)
+// apply puts a value that the patch has into the entry, or refuses it.
+func (f *field) apply(c *patch, v value) *protocol.Error {
+	if f.trim && !v.null {
+		v.say(jstext.Trim(v.text))
+	}
+	if err := f.judge(c, &v); err != nil {
+		return err
+	}
+	switch {
+	case f.store != nil:
+		f.store(c, v)
+	case v.null && f.lineage: // not set: there is nothing to clear
+	case v.null:
+		c.fields.Delete(f.name)
+	default:
+		c.fields.Set(f.name, v.raw)
 	}
 	return nil
 }
 
-// oneOf stores what the vocabulary makes of the value.
-func oneOf(vocabulary vocabulary, trim bool, hint string) rule {
-	return func(c *patch, name string, v value) *protocol.Error {
-		if v.null {
-			return asGiven(c, name, v)
-		}
-		if trim {
-			v.text = jstext.Trim(v.text)
-		}
-		word, ok := vocabulary.lookup(v.text)
-		if !ok {
-			return protocol.Invalidf("invalid %s (use %s)", name, hint)
-		}
-		c.fields.Put(name, word)
-		return nil
-	}
-}
-
-func trimmedText(name string, v value) (value, *protocol.Error) {
-	v.text = jstext.Trim(v.text)
-	if v.text == "" && !v.null {
-		return v, protocol.Invalidf("invalid %s: empty", name)
-	}
-	v.raw = rawjson.MustMarshal(v.text)
-	return v, nil
-}
-
-// nonEmpty stores the trimmed text.
-func nonEmpty(c *patch, name string, v value) *protocol.Error {
-	v, err := trimmedText(name, v)
-	if err != nil {
-		return err
-	}
-	return asGiven(c, name, v)
-}
-
-// lineage is the rule of the fields that say where a spawned session comes
-// from: only such sessions have them, and once set they stay.
-func lineage(clean func(string, value) (value, *protocol.Error), cleanFirst bool) rule {
-	return func(c *patch, name string, v value) *protocol.Error {
-		was := c.fields.Get(name)
-		isSet := rawjson.Truthy(was) || rawjson.Kind(was) == '0'
-		if v.null {
-			if isSet {
-				return protocol.Invalidf("%s cannot be cleared once set", name)
-			}
-			return nil
-		}
-		supported := func() *protocol.Error {
-			if !Spawned(c.Key) {
-				return protocol.Invalidf("%s is only supported for subagent:* or acp:* sessions", name)
-			}
-			return nil
-		}
-		if !cleanFirst {
-			if err := supported(); err != nil {
-				return err
-			}
-		}
-		if clean != nil {
-			var err *protocol.Error
-			if v, err = clean(name, v); err != nil {
-				return err
-			}
-		}
-		if err := supported(); err != nil {
+// judge holds a value against the columns of the table.
+func (f *field) judge(c *patch, v *value) *protocol.Error {
+	empty := f.filled && !v.null && v.text == ""
+	switch {
+	case empty && (f.filledFirst || !f.lineage):
+		return protocol.Invalidf("invalid %s: empty", f.name)
+	case f.lineage:
+		if err := f.judgeLineage(c, v, empty); err != nil {
 			return err
 		}
-		if isSet && !sameScalar(was, v.raw) && !sameNumber(was, v.raw) {
-			return protocol.Invalidf("%s cannot be changed once set", name)
-		}
-		return asGiven(c, name, v)
 	}
+	if v.null {
+		return nil
+	}
+	if f.words != nil {
+		word, ok := f.words.lookup(v.text)
+		if !ok {
+			return protocol.Invalidf("invalid %s (use %s)", f.name, f.hint)
+		}
+		v.say(word)
+	}
+	if f.rule != nil {
+		return f.rule(c, v)
+	}
+	return nil
+}
+
+func (f *field) judgeLineage(c *patch, v *value, empty bool) *protocol.Error {
+	was := c.fields.Get(f.name)
+	set := rawjson.Truthy(was) || rawjson.Kind(was) == '0'
+	switch {
+	case v.null && set:
+		return protocol.Invalidf("%s cannot be cleared once set", f.name)
+	case v.null:
+		return nil
+	case !Spawned(c.Key):
+		return protocol.Invalidf("%s is only supported for subagent:* or acp:* sessions", f.name)
+	case empty:
+		return protocol.Invalidf("invalid %s: empty", f.name)
+	case set && !sameScalar(was, v.raw) && !sameNumber(was, v.raw):
+		return protocol.Invalidf("%s cannot be changed once set", f.name)
+	}
+	return nil
 }
 
 // sameNumber reports whether both are one number, however it is spelled.
@@ -220,27 +227,22 @@ func sameNumber(a, b rawjson.Value) bool {
 	return ok && too && n == m
 }
 
-// label gives a session a name that no other session of its file has.
-func label(c *patch, name string, v value) *protocol.Error {
-	v, err := trimmedText(name, v)
-	if err != nil {
-		return err
-	}
-	if !v.null && c.LabelTaken != nil && c.LabelTaken(v.text) {
+// labelFree refuses a name that another session of the file has.
+func labelFree(c *patch, v *value) *protocol.Error {
+	if c.LabelTaken != nil && c.LabelTaken(v.text) {
 		return protocol.Invalidf("label already in use: %s", v.text)
 	}
-	return asGiven(c, name, v)
+	return nil
 }
 
-func thinking(c *patch, name string, v value) *protocol.Error {
-	if v.null {
-		return asGiven(c, name, v)
-	}
+// thinking knows more words than a vocabulary can list, and which levels there
+// are depends on the model.
+func thinking(c *patch, v *value) *protocol.Error {
 	level, ok := thinkingLevel(v.text)
 	if !ok {
 		return protocol.Invalidf("invalid thinkingLevel (use %s)", thinkingHint(c.selected()))
 	}
-	c.fields.Put(name, level)
+	v.say(level)
 	return nil
 }
 
@@ -250,7 +252,7 @@ func (c *patch) settleThinking() *protocol.Error {
 	if c.fields.Text("thinkingLevel") != xhigh || config.XHigh(c.selected()) {
 		return nil
 	}
-	if c.params.ThinkingLevel.Set {
+	if c.changes.ThinkingLevel.Set {
 		return protocol.Invalidf(`thinkingLevel "xhigh" is only supported for provider models that advertise xhigh reasoning`)
 	}
 	c.fields.Put("thinkingLevel", "high")
@@ -261,36 +263,36 @@ func (c *patch) selected() config.ModelRef {
 	return SelectedModel(c.Config, c.agent(), NewEntry(*c.fields))
 }
 
-// responseUsage knows "on" from older clients; "off" is the same as nothing.
-func responseUsage(c *patch, name string, v value) *protocol.Error {
+// usageWord knows "on" from older clients; "off" is the same as nothing.
+func usageWord(_ *patch, v *value) *protocol.Error {
 	switch v.text {
 	case "off":
 		v.null = true
 	case "on":
-		v.raw = rawjson.MustMarshal("tokens")
+		v.say("tokens")
 	}
-	return asGiven(c, name, v)
+	return nil
 }
 
-// model chooses the session's model; null chooses the default.
-func model(c *patch, name string, v value) *protocol.Error {
-	agent := c.agent()
-	fallback := c.Config.DefaultModel(agent)
-	if v.null {
-		chooseModel(c.fields, fallback, true)
-		return nil
-	}
-	v, err := trimmedText(name, v)
-	if err != nil {
-		return err
-	}
-	m, ok := c.Config.ParseModel(agent, v.text)
+// modelAllowed refuses a text that names no model, or one that the session may
+// not have.
+func modelAllowed(c *patch, v *value) *protocol.Error {
+	m, ok := c.Config.ParseModel(c.agent(), v.text)
 	if !ok {
 		return protocol.Invalidf("invalid model: %s", v.text)
 	}
-	if !c.Config.ModelAllowed(agent, m, Subagent(c.Key)) {
+	if !c.Config.ModelAllowed(c.agent(), m, Subagent(c.Key)) {
 		return protocol.Invalidf("model not allowed: %s", m)
 	}
-	chooseModel(c.fields, m, m == fallback)
 	return nil
+}
+
+// chosen makes a model the session's; null chooses the default.
+func chosen(c *patch, v value) {
+	fallback := c.Config.DefaultModel(c.agent())
+	m := fallback
+	if !v.null {
+		m, _ = c.Config.ParseModel(c.agent(), v.text)
+	}
+	chooseModel(c.fields, m, m == fallback)
 }

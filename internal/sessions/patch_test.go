@@ -83,7 +83,7 @@ func TestPatch(t *testing.T) {
 			if tt.key == "" {
 				tt.key = "agent:main:x"
 			}
-			var p protocol.SessionsPatchParams
+			var p protocol.SessionChanges
 			if err := rawjson.Unmarshal([]byte(tt.patch), &p); err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestModelAllowList(t *testing.T) {
 	for _, tt := range []struct{ model, want string }{
 		{"fake/m2", "model not allowed: fake/m2"}, {"nowhere", "model not allowed: fake/nowhere"}, {"zed", ""}, {"z.ai/glm", ""},
 	} {
-		_, err := Patch(Entry{}, protocol.SessionsPatchParams{Model: protocol.Some(tt.model)}, rules(c, "agent:main:x"))
+		_, err := Patch(Entry{}, protocol.SessionChanges{Model: protocol.Some(tt.model)}, rules(c, "agent:main:x"))
 		got := ""
 		if err != nil {
 			got = err.Error()
@@ -132,7 +132,7 @@ func TestModelAllowList(t *testing.T) {
 }
 
 func TestEveryPatchFieldHasARule(t *testing.T) {
-	var p protocol.SessionsPatchParams
+	var p protocol.SessionChanges
 	o, err := rawjson.Parse([]byte(`{"key":"k","label":"a","thinkingLevel":"low","fastMode":true,"verboseLevel":"on","reasoningLevel":"on",
 		"responseUsage":"full","elevatedLevel":"on","execHost":"node","execSecurity":"deny","execAsk":"off","execNode":"n","model":"fake/m2",
 		"spawnedBy":"p","spawnedWorkspaceDir":"/w","spawnDepth":1,"subagentRole":"leaf","subagentControlScope":"none","sendPolicy":"deny","groupActivation":"always"}`))
@@ -161,7 +161,7 @@ func TestEveryPatchFieldHasARule(t *testing.T) {
 }
 
 func TestUpdatedAtNeverGoesBack(t *testing.T) {
-	e, err := Patch(entryOf(t, `{"updatedAt":5000}`), protocol.SessionsPatchParams{}, rules(configured(t, `{}`), "agent:main:x"))
+	e, err := Patch(entryOf(t, `{"updatedAt":5000}`), protocol.SessionChanges{}, rules(configured(t, `{}`), "agent:main:x"))
 	if err != nil || e.UpdatedAt() != 5000 {
 		t.Errorf("%s, %v", e.Raw(), err)
 	}

@@ -30,9 +30,10 @@ func (v vocabulary) lookup(text string) (string, bool) {
 	return w, ok
 }
 
-// thinkingWords are the levels that are plain words; see thinkingLevel.
-func thinkingWords() vocabulary {
-	return words(
+// The words of each setting. thinkingWords are those that are plain words; see
+// thinkingLevel.
+var (
+	thinkingWords = words(
 		"off",
 		"low: on enable enabled thinkhard think-hard think_hard",
 		"minimal: min think",
@@ -40,7 +41,22 @@ func thinkingWords() vocabulary {
 		"high: ultra ultrathink thinkhardest highest max",
 		"adaptive: auto",
 	)
-}
+	verboseWords   = words("off: false no 0", "on: minimal true yes 1", "full: all everything")
+	reasoningWords = words(
+		"off: false no 0 hide hidden disable disabled",
+		"on: true yes 1 show visible enable enabled",
+		"stream: streaming draft live",
+	)
+	elevatedWords = words(
+		"off: false no 0",
+		"on: true yes 1",
+		"ask: prompt approval approve",
+		"full: auto auto-approve autoapprove",
+	)
+	execHostWords     = words("sandbox", "gateway", "node")
+	execSecurityWords = words("deny", "allowlist", "full")
+	execAskWords      = words("off", "on-miss", "always")
+)
 
 // thinkingLevel is the level that a text means. Spaces, "_" and "-" do not
 // count inside "adaptive", "auto", "xhigh" and "extrahigh".
@@ -58,7 +74,7 @@ func thinkingLevel(text string) (string, bool) {
 	case xhigh, "extrahigh":
 		return xhigh, true
 	}
-	return thinkingWords().lookup(text)
+	return thinkingWords.lookup(text)
 }
 
 // thinkingHint names the levels that a model takes, for the refusal.
@@ -72,35 +88,14 @@ func thinkingHint(m config.ModelRef) string {
 	return "off|minimal|low|medium|high|adaptive"
 }
 
-func verboseWords() vocabulary {
-	return words("off: false no 0", "on: minimal true yes 1", "full: all everything")
-}
-
-func reasoningWords() vocabulary {
-	return words(
-		"off: false no 0 hide hidden disable disabled",
-		"on: true yes 1 show visible enable enabled",
-		"stream: streaming draft live",
-	)
-}
-
-func elevatedWords() vocabulary {
-	return words(
-		"off: false no 0",
-		"on: true yes 1",
-		"ask: prompt approval approve",
-		"full: auto auto-approve autoapprove",
-	)
-}
-
 // NormalizeThinking is the thinking level that a word means.
 func NormalizeThinking(text string) (string, bool) { return thinkingLevel(text) }
 
 // NormalizeVerbose is the verbose level that a word means.
-func NormalizeVerbose(text string) (string, bool) { return verboseWords().lookup(text) }
+func NormalizeVerbose(text string) (string, bool) { return verboseWords.lookup(text) }
 
 // NormalizeReasoning is the reasoning level that a word means.
-func NormalizeReasoning(text string) (string, bool) { return reasoningWords().lookup(text) }
+func NormalizeReasoning(text string) (string, bool) { return reasoningWords.lookup(text) }
 
 // NormalizeElevated is the elevated level that a word means.
-func NormalizeElevated(text string) (string, bool) { return elevatedWords().lookup(text) }
+func NormalizeElevated(text string) (string, bool) { return elevatedWords.lookup(text) }
