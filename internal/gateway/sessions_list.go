@@ -21,6 +21,16 @@ type sessionsListResult struct {
 	Count    int            `json:"count"`
 	Defaults listDefaults   `json:"defaults"`
 	Sessions []protocol.Row `json:"sessions"`
+
+	*listPage
+}
+
+// listPage is where the rows stand among all that pass the filters. An answer has
+// it when the request named an offset.
+type listPage struct {
+	TotalCount int  `json:"totalCount"`
+	HasMore    bool `json:"hasMore"`
+	NextOffset *int `json:"nextOffset"` // null behind the last row
 }
 
 type listDefaults struct {
@@ -39,8 +49,17 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 		Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
 	}
 	all := g.stores.Combined()
+	filter := newListFilter(p, now)
+	offset := 0
+	if p.Offset != nil {
+		offset = int(*p.Offset)
+	}
 	var dirs transcript.Dirs
-	for s := range newListFilter(p, now).list(all) {
+	n := 0
+	for s := range filter.list(all) {
+		if n++; n <= offset {
+			continue
+		}
 		ref := runs.Ref(s.Store, s.Key, s.Entry)
 		ref.Dirs = &dirs
 		row := g.makeRow(s.Key, s.Entry, ref, all.Children(s.Key))
@@ -50,7 +69,19 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 		}
 	}
 	res.Count = len(res.Sessions)
+	if p.Offset != nil {
+		res.listPage = newListPage(offset, res.Count, filter.count(all))
+	}
 	return res, nil
+}
+
+// newListPage is the page of count rows behind offset others, of total.
+func newListPage(offset, count, total int) *listPage {
+	p := &listPage{TotalCount: total}
+	if next := offset + count; next < total {
+		p.HasMore, p.NextOffset = true, &next
+	}
+	return p
 }
 
 // listFilter decides which sessions a list shows (spec: sessions 6).
@@ -91,6 +122,15 @@ func (f listFilter) list(all *sessions.Combined) iter.Seq[*sessions.Session] {
 			}
 		}
 	}
+}
+
+// count is the number of sessions that list yields.
+func (f listFilter) count(all *sessions.Combined) int {
+	n := 0
+	for range f.list(all) {
+		n++
+	}
+	return n
 }
 
 // tooOld reports whether s, and so all that come behind it, are too old.

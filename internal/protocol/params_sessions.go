@@ -17,6 +17,7 @@ func (*NoParams) UnmarshalJSON([]byte) error { return nil }
 // SessionsListParams are the params of sessions.list.
 type SessionsListParams struct {
 	Limit                Int    `json:"limit,omitzero"`
+	Offset               *Int   `json:"offset,omitzero"`
 	ActiveMinutes        Int    `json:"activeMinutes,omitzero"`
 	IncludeGlobal        bool   `json:"includeGlobal,omitzero"`
 	IncludeUnknown       bool   `json:"includeUnknown,omitzero"`
@@ -102,6 +103,13 @@ type SessionsPatchManyParams struct {
 type PatchTarget struct {
 	Key               string `json:"key"`
 	ExpectedSessionID string `json:"expectedSessionId,omitzero"`
+}
+
+// SessionsDescribeParams are the params of sessions.describe.
+type SessionsDescribeParams struct {
+	Key                  string `json:"key"`
+	IncludeDerivedTitles bool   `json:"includeDerivedTitles,omitzero"`
+	IncludeLastMessage   bool   `json:"includeLastMessage,omitzero"`
 }
 
 // SessionsCreateParams are the params of sessions.create.

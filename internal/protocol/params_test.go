@@ -49,6 +49,7 @@ var paramsOf = map[string]any{
 	"sessions.compact":              SessionsCompactParams{},
 	"sessions.create":               SessionsCreateParams{},
 	"sessions.delete":               SessionsDeleteParams{},
+	"sessions.describe":             SessionsDescribeParams{},
 	"sessions.get":                  SessionsGetParams{},
 	"sessions.list":                 SessionsListParams{},
 	"sessions.messages.subscribe":   SessionKeyParams{},
