@@ -16,12 +16,12 @@ func (g *Gateway) row(key string) (row protocol.Row, ok bool) {
 	if err != nil || !ok {
 		return protocol.Row{}, false
 	}
-	return g.makeRow(f.Key, f.Entry, runs.Ref(f.Store, f.Key, f.Entry), g.stores.Combined().Children(f.Key)), true
+	return g.makeRow(f.Key, f.Entry, g.transcripts.Look(runs.Ref(f.Store, f.Key, f.Entry)), g.stores.Combined().Children(f.Key)), true
 }
 
 // makeRow is the row of an entry with its transcript (spec: sessions 5). Its
 // fields are in the order of protocol.Row; what the entry lacks is left out.
-func (g *Gateway) makeRow(key string, e sessions.Entry, ref transcript.Ref, children []string) protocol.Row {
+func (g *Gateway) makeRow(key string, e sessions.Entry, look *transcript.Look, children []string) protocol.Row {
 	model := sessions.ShownModel(g.cfg, g.keys().Agent(key), e)
 	route := sessions.EntryRoute(e)
 	channel := channelOf(key, e)
@@ -43,7 +43,7 @@ func (g *Gateway) makeRow(key string, e sessions.Entry, ref transcript.Ref, chil
 		LastTo:        either(route.To, e.Value("lastTo")),
 		LastAccountID: either(route.AccountID, e.Value("lastAccountId")),
 	}
-	g.addUsage(&row, e, ref, model)
+	g.addUsage(&row, e, look, model)
 	return row
 }
 
@@ -105,7 +105,7 @@ func displayName(key string, channel rawjson.Value, e sessions.Entry) rawjson.Va
 
 // addUsage fills in tokens, context window and cost (spec: sessions 5.2). The
 // transcript is asked only for what the entry does not say.
-func (g *Gateway) addUsage(row *protocol.Row, e sessions.Entry, ref transcript.Ref, model config.ModelRef) {
+func (g *Gateway) addUsage(row *protocol.Row, e sessions.Entry, look *transcript.Look, model config.ModelRef) {
 	row.TotalTokens = freshTotal(e)
 	row.ContextTokens = positive(e.Value("contextTokens"))
 	if cost, ok := e.Number("estimatedCostUsd"); ok && cost >= 0 {
@@ -114,7 +114,7 @@ func (g *Gateway) addUsage(row *protocol.Row, e sessions.Entry, ref transcript.R
 		row.EstimatedCostUSD = rawjson.MustMarshal(cost)
 	}
 	if row.TotalTokens == nil || row.ContextTokens == nil || row.EstimatedCostUSD == nil {
-		if u, ok := g.transcripts.Usage(ref); ok {
+		if u, ok := look.Usage(); ok {
 			g.addTranscriptUsage(row, u)
 		}
 	}

@@ -26,8 +26,8 @@ func (g *Gateway) sessionsDescribe(_ context.Context, _ *call, p protocol.Sessio
 	if !ok {
 		return none, nil
 	}
-	ref := runs.Ref(s.Store, s.Key, s.Entry)
-	row := g.makeRow(s.Key, s.Entry, ref, all.Children(s.Key))
-	g.addTitles(&row, s.Entry, ref, p.IncludeDerivedTitles, p.IncludeLastMessage)
+	look := g.transcripts.Look(runs.Ref(s.Store, s.Key, s.Entry))
+	row := g.makeRow(s.Key, s.Entry, look, all.Children(s.Key))
+	addTitles(&row, s.Entry, look, p.IncludeDerivedTitles, p.IncludeLastMessage)
 	return sessionsDescribeResult{&row}, nil
 }

@@ -62,8 +62,9 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 		}
 		ref := runs.Ref(s.Store, s.Key, s.Entry)
 		ref.Dirs = &dirs
-		row := g.makeRow(s.Key, s.Entry, ref, all.Children(s.Key))
-		g.addTitles(&row, s.Entry, ref, p.IncludeDerivedTitles, p.IncludeLastMessage)
+		look := g.transcripts.Look(ref)
+		row := g.makeRow(s.Key, s.Entry, look, all.Children(s.Key))
+		addTitles(&row, s.Entry, look, p.IncludeDerivedTitles, p.IncludeLastMessage)
 		if res.Sessions = append(res.Sessions, row); p.Limit > 0 && len(res.Sessions) >= int(p.Limit) {
 			break
 		}

@@ -18,11 +18,11 @@ const (
 )
 
 // addTitles fills in derivedTitle and lastMessagePreview (spec: sessions 5.3).
-func (g *Gateway) addTitles(row *protocol.Row, e sessions.Entry, ref transcript.Ref, title, preview bool) {
+func addTitles(row *protocol.Row, e sessions.Entry, look *transcript.Look, title, preview bool) {
 	if e.SessionID() == "" || !title && !preview {
 		return
 	}
-	first, last := g.transcripts.Titles(ref)
+	first, last := look.Titles()
 	if title {
 		row.DerivedTitle = derivedTitle(e, first)
 	}

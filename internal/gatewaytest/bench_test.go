@@ -42,18 +42,29 @@ func BenchmarkPatch(b *testing.B) {
 }
 
 // BenchmarkList is sessions.list of the newest 50 in a store of that many, right
-// after a change, which is not measured.
+// after a change, which is not measured: the plain list, the list with titles
+// and last messages, a page from the middle, and a search that finds one session
+// by the end of its label.
 func BenchmarkList(b *testing.B) {
-	const request = `{"type":"req","id":"1","method":"sessions.list","params":{"limit":50}}`
+	const request = `{"type":"req","id":"1","method":"sessions.list","params":{"limit":50%s}}`
 	size := 0
-	for _, entries := range []int{100, 1000, 10000, 100000} {
-		b.Run(fmt.Sprintf("entries=%d", entries), func(b *testing.B) {
-			c := dialBench(b, startBench(b, entries))
-			afterPatch(b, c, func(int) { size = len(c.ask(b, request)) })
-			b.ReportMetric(float64(size), "answer-bytes")
-		})
+	for _, show := range []string{"plain", "titles", "page", "search"} {
+		for _, entries := range []int{100, 1000, 10000, 100000} {
+			more := map[string]string{
+				"titles": `,"includeDerivedTitles":true,"includeLastMessage":true`,
+				"page":   fmt.Sprintf(`,"offset":%d`, entries/2),
+				"search": fmt.Sprintf(`,"search":"SION %d"`, entries-1),
+			}[show]
+			b.Run(fmt.Sprintf("%s/entries=%d", show, entries), func(b *testing.B) {
+				c := dialBench(b, startBench(b, entries))
+				afterPatch(b, c, func(int) { size = len(c.ask(b, fmt.Sprintf(request, more))) })
+				b.ReportMetric(float64(size), "answer-bytes")
+			})
+		}
+		if show == "titles" {
+			b.Run("floor=echo", func(b *testing.B) { benchEcho(b, request, strings.Repeat("x", max(size, 1))) })
+		}
 	}
-	b.Run("floor=echo", func(b *testing.B) { benchEcho(b, request, strings.Repeat("x", max(size, 1))) })
 }
 
 // BenchmarkResolve is sessions.resolve in a store of that many, right after a
@@ -132,12 +143,17 @@ func startBench(b *testing.B, entries int) string {
 	b.Helper()
 	state := b.TempDir()
 	write(b, filepath.Join(state, "openclaw.json"), `{"gateway":{"auth":{"mode":"token","token":"secret-token"}},"parley":{"deviceless":"loopback"},"session":{"maintenance":{"mode":"warn"}}}`)
+	dir := filepath.Join(state, "agents", "main", "sessions")
 	var store strings.Builder
 	for i := range entries {
+		id := uuid.NewString()
 		fmt.Fprintf(&store, `%s"agent:main:s%d":{"sessionId":%q,"updatedAt":%d,"label":"session %d","thinkingLevel":"high","model":"m1","modelProvider":"fake"}`,
-			"{,"[min(i, 1):][:1], i, uuid.NewString(), 1767225600000+i, i)
+			"{,"[min(i, 1):][:1], i, id, 1767225600000+i, i)
+		if i == 0 || i >= entries-withTranscript {
+			write(b, filepath.Join(dir, id+".jsonl"), talk(id))
+		}
 	}
-	write(b, filepath.Join(state, "agents", "main", "sessions", "sessions.json"), store.String()+"}")
+	write(b, filepath.Join(dir, "sessions.json"), store.String()+"}")
 	port := freePort(b)
 	stop, err := inProcess(b.Context(), gatewaytest.Launch{
 		StateDir: state, ConfigPath: filepath.Join(state, "openclaw.json"), Port: port, Home: state, Log: io.Discard,
@@ -147,6 +163,21 @@ func startBench(b *testing.B, entries int) string {
 	}
 	b.Cleanup(func() { stop(false) })
 	return "ws://127.0.0.1:" + strconv.Itoa(port)
+}
+
+// withTranscript is how many of the newest sessions have a transcript: more than
+// a list shows.
+const withTranscript = 200
+
+// talk is a transcript of ten messages.
+func talk(id string) string {
+	var t strings.Builder
+	fmt.Fprintf(&t, `{"type":"session","version":3,"id":%q,"timestamp":"2026-01-05T10:00:00.000Z","cwd":"/"}`+"\n", id)
+	for i := range 5 {
+		fmt.Fprintf(&t, `{"type":"message","id":"u%d","timestamp":"2026-01-05T10:00:00.000Z","message":{"role":"user","content":[{"type":"text","text":"What about the plants on the balcony, day %d?"}],"timestamp":1767607200000}}`+"\n", i, i)
+		fmt.Fprintf(&t, `{"type":"message","id":"a%d","timestamp":"2026-01-05T10:00:01.000Z","message":{"role":"assistant","content":[{"type":"text","text":%q}],"provider":"fake","model":"m1","usage":{"input":100,"output":20,"totalTokens":120},"timestamp":1767607201000}}`+"\n", i, strings.Repeat("They want water. ", 20))
+	}
+	return t.String()
 }
 
 func freePort(t testing.TB) int {

@@ -173,9 +173,9 @@ func TestAppendConcurrently(t *testing.T) {
 		t.Errorf("%d messages, %v, want %d", n, err, writers*each)
 	}
 	// The index that the appends made is the one that a scan makes.
-	grown := f.look(f.ref("s"))
+	grown := f.Look(f.ref("s")).index()
 	f.cache.drop(f.path("s"))
-	if diff := cmp.Diff(f.look(f.ref("s")).plain(), grown.plain(), plainly); diff != "" {
+	if diff := cmp.Diff(f.Look(f.ref("s")).index().plain(), grown.plain(), plainly); diff != "" {
 		t.Errorf("scanned and grown index differ:\n%s", diff)
 	}
 }

@@ -189,7 +189,7 @@ func BenchmarkUsageAbsent(b *testing.B) {
 			r := f.ref("s")
 			r.Dirs = dirs
 			for b.Loop() {
-				f.Usage(r)
+				f.Look(r).Usage()
 			}
 		})
 	}

@@ -63,7 +63,7 @@ func TestIDsWithOneHashAreToldApart(t *testing.T) {
 	if c, err := Check(path); c.Repeated != 1 || c.Orphans != 0 || err != nil {
 		t.Errorf("%+v, %v", c, err)
 	}
-	ix := f.look(f.ref("s"))
+	ix := f.Look(f.ref("s")).index()
 	if parent := ix.lines.parent(2); parent != 0 {
 		t.Errorf("line 2 is the child of line %d, want 0", parent)
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Dirs remembers where directories really lie, links followed. Who looks at
@@ -19,13 +20,24 @@ type Dirs struct {
 // base is a directory; what it really is, links followed, is looked up once.
 type base struct {
 	path, followed string
+	missing        bool // holds once real was called
 }
 
 func (b *base) real() string {
-	if b.followed == "" {
-		b.followed = realPath(b.path)
+	if b.followed != "" {
+		return b.followed
 	}
-	return b.followed
+	real, err := filepath.EvalSymlinks(b.path)
+	if err != nil {
+		real, b.missing = realPath(b.path), errors.Is(err, fs.ErrNotExist)
+	}
+	b.followed = real
+	return real
+}
+
+// in is the path of what bears this name in the directory.
+func (b *base) in(name string) string {
+	return strings.TrimSuffix(b.real(), string(filepath.Separator)) + string(filepath.Separator) + name
 }
 
 // base is the directory with this clean path.

@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -125,6 +126,9 @@ func (l *Library) Reaches(r Ref, path string) bool {
 
 // existing is the place of the first candidate that exists.
 func (l *Library) existing(r Ref) (place, error) {
+	if p, ok := l.beside(r); ok {
+		return p, nil
+	}
 	bases := l.paths.bases(r)
 	for _, path := range l.paths.candidates(r) {
 		p, ok, err := resolve(path, bases)
@@ -136,6 +140,24 @@ func (l *Library) existing(r Ref) (place, error) {
 		}
 	}
 	return place{}, ErrNotFound
+}
+
+// beside is existing for the usual case: the file is named after the session and
+// lies beside the store.
+func (l *Library) beside(r Ref) (place, bool) {
+	if !validSessionID(r.SessionID) {
+		return place{}, false
+	}
+	b, name := r.Dirs.base(filepath.Clean(r.Dir)), r.SessionID+".jsonl"
+	real := b.in(name)
+	if r.SessionFile != "" && r.SessionFile != real {
+		return place{}, false
+	}
+	info, err := os.Lstat(real)
+	if err != nil || !info.Mode().IsRegular() {
+		return place{}, false
+	}
+	return place{b.path, name, real, info}, true
 }
 
 // target is where a writer writes: the file that readers use, else the first

@@ -83,7 +83,7 @@ func (ix *index) lastMessages(number, last int) []span {
 // LastModel is the model of the last snapshot that a run wrote; any is false
 // when no run has written to the file yet.
 func (l *Library) LastModel(r Ref) (provider, api, model string, any bool) {
-	ix := l.look(r)
+	ix := l.Look(r).index()
 	if ix == nil {
 		return "", "", "", false
 	}
@@ -132,22 +132,17 @@ func (l *Library) hasKey(r Ref, key string) (bool, error) {
 	return false, nil
 }
 
-// look is the index of a transcript, nil when there is none or it cannot be
-// read.
-func (l *Library) look(r Ref) *index {
-	ix, err := l.facts(r)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		l.log.Warn("transcript cannot be read", "session", r.SessionID, "err", err)
-	}
-	return ix
-}
-
 // facts is the index of a transcript; a known file is not even opened.
 func (l *Library) facts(r Ref) (*index, error) {
 	p, err := l.existing(r)
 	if err != nil {
 		return nil, err
 	}
+	return l.factsAt(p)
+}
+
+// factsAt is facts for a file that was found.
+func (l *Library) factsAt(p place) (*index, error) {
 	if ix := l.cache.index(p.key(), p.info); ix != nil {
 		return ix, nil
 	}

@@ -12,12 +12,37 @@ import (
 	"github.com/parleyd/parley/internal/jstext"
 )
 
-var (
-	sessionIDs = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-	agentIDs   = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
-	ownNames   = regexp.MustCompile(`(?i)^(?:\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:[-.]\d+)?Z_)?` +
-		`([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:-topic-.+)?\.jsonl$`)
-)
+var ownNames = regexp.MustCompile(`(?i)^(?:\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:[-.]\d+)?Z_)?` +
+	`([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:-topic-.+)?\.jsonl$`)
+
+// validSessionID reports whether a session id can name a file: 1 to 128
+// letters, digits, ".", "_" and "-", of which the first is a letter or digit.
+func validSessionID(id string) bool {
+	for i := range len(id) {
+		c := id[i]
+		if !alphanumeric(c|0x20, c) && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return false
+		}
+	}
+	return 0 < len(id) && len(id) <= 128
+}
+
+// validAgentID reports whether an agent id can name a directory: 1 to 64 small
+// letters, digits, "_" and "-", of which the first is a letter or digit.
+func validAgentID(id string) bool {
+	for i := range len(id) {
+		c := id[i]
+		if !alphanumeric(c, c) && (i == 0 || c != '_' && c != '-') {
+			return false
+		}
+	}
+	return 0 < len(id) && len(id) <= 64
+}
+
+// alphanumeric reports whether letter is a small letter or digit a digit.
+func alphanumeric(letter, digit byte) bool {
+	return 'a' <= letter && letter <= 'z' || '0' <= digit && digit <= '9'
+}
 
 // paths knows where the transcript of an entry may lie. Its functions touch
 // the disk only to follow symbolic links.
@@ -30,7 +55,7 @@ type paths struct {
 func (p paths) candidates(r Ref) []string {
 	id := jstext.Trim(r.SessionID)
 	name := ""
-	if sessionIDs.MatchString(id) {
+	if validSessionID(id) {
 		name = id + ".jsonl"
 	}
 	named := p.sessionFile(r)
@@ -51,7 +76,7 @@ func (p paths) candidates(r Ref) []string {
 	if stale {
 		add(named)
 	}
-	if name != "" && agentIDs.MatchString(r.Agent) && p.stateDir != "" {
+	if name != "" && validAgentID(r.Agent) && p.stateDir != "" {
 		add(p.stateDir, "agents", r.Agent, "sessions", name)
 	}
 	if name != "" && p.home != "" {
@@ -93,7 +118,7 @@ func (p paths) sessionFile(r Ref) string {
 		if !ok {
 			continue
 		}
-		if parts := strings.Split(filepath.ToSlash(rel), "/"); len(parts) > 2 && agentIDs.MatchString(parts[0]) && parts[1] == "sessions" {
+		if parts := strings.Split(filepath.ToSlash(rel), "/"); len(parts) > 2 && validAgentID(parts[0]) && parts[1] == "sessions" {
 			return filepath.Join(root, rel)
 		}
 	}
@@ -219,7 +244,10 @@ func direct(path string, bases []*base) (p place, ok, sure bool) {
 	if i < 0 {
 		return place{}, false, false
 	}
-	real := filepath.Join(bases[i].real(), name)
+	real := bases[i].in(name)
+	if bases[i].missing {
+		return place{}, false, true
+	}
 	info, err := os.Lstat(real)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -77,7 +77,7 @@ func FuzzPaths(f *testing.F) {
 			check("the directory to write in", place{base: filepath.Dir(p.path()), name: "new.jsonl"})
 		}
 		// Reading it must neither block nor panic.
-		x.Titles(r)
+		x.Look(r).Titles()
 		if _, err := x.Messages(r, 1); err != nil {
 			t.Errorf("read: %v", err)
 		}

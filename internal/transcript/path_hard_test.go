@@ -143,8 +143,8 @@ func TestHardPlaces(t *testing.T) {
 					t.Errorf("reads %s", m)
 				}
 			}
-			f.Titles(r)
-			f.Usage(r)
+			f.Look(r).Titles()
+			f.Look(r).Usage()
 			f.HasIdempotency(r, "k")
 			if _, _, err := f.Preview(r, 5, 100); err != nil {
 				t.Error(err)

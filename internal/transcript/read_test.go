@@ -124,7 +124,7 @@ func TestLongFileIsReadOnce(t *testing.T) {
 		}
 	}
 	r := f.ref("s")
-	read("the titles", 64<<10, func() { f.Titles(r) })
+	read("the titles", 64<<10, func() { f.Look(r).Titles() })
 	read("a preview", 128<<10, func() { f.Preview(r, 12, 240) })
 	// Parts that are scanned at once overlap by what is read at a time.
 	read("the first look", size+4*scanBuffer, func() { f.Count(r) })
@@ -140,9 +140,9 @@ func TestLongFileIsReadOnce(t *testing.T) {
 	})
 	read("what follows an append", 64<<10, func() {
 		f.Messages(r, 10)
-		f.Usage(r)
+		f.Look(r).Usage()
 		f.Count(r)
-		f.Titles(r)
+		f.Look(r).Titles()
 		f.LastModel(r)
 		f.HasIdempotency(r, "k")
 	})
@@ -176,7 +176,7 @@ func TestChangedFileIsReadAgain(t *testing.T) {
 	if err := os.Rename(f.path("t"), f.path("s")); err != nil {
 		t.Fatal(err)
 	}
-	first, _ := f.Titles(f.ref("s"))
+	first, _ := f.Look(f.ref("s")).Titles()
 	if got := f.messages(t, f.ref("s"), 0); first != "bbb" || !strings.Contains(got[0], "bbb") {
 		t.Errorf("title %q, messages %v", first, got)
 	}
@@ -216,7 +216,7 @@ func TestTitles(t *testing.T) {
 			f := newFixture(t)
 			f.write(t, "s.jsonl", tt.lines...)
 			for range 2 { // the second comes from the cache
-				if first, last := f.Titles(f.ref("s")); first != tt.first || last != tt.last {
+				if first, last := f.Look(f.ref("s")).Titles(); first != tt.first || last != tt.last {
 					t.Errorf("Titles = %.40q, %.40q, want %.40q, %.40q", first, last, tt.first, tt.last)
 				}
 			}
@@ -248,7 +248,7 @@ func TestUsage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)
 			f.write(t, "s.jsonl", tt.lines...)
-			got, ok := f.Usage(f.ref("s"))
+			got, ok := f.Look(f.ref("s")).Usage()
 			if diff := cmp.Diff(tt.want, got); diff != "" || ok != tt.ok {
 				t.Errorf("ok = %v, %s", ok, diff)
 			}
@@ -331,8 +331,8 @@ func FuzzReading(f *testing.F) {
 		}
 		r := x.ref("s")
 		before := x.messages(t, r, 0)
-		x.Titles(r)
-		x.Usage(r)
+		x.Look(r).Titles()
+		x.Look(r).Usage()
 		if _, _, err := x.Preview(r, 50, 240); err != nil {
 			t.Fatal(err)
 		}

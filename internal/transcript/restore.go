@@ -81,7 +81,7 @@ func sessionOf(name string) string {
 		return m[1]
 	}
 	id, ok := strings.CutSuffix(name, ".jsonl")
-	if !ok || !sessionIDs.MatchString(id) {
+	if !ok || !validSessionID(id) {
 		return ""
 	}
 	return id

@@ -2,7 +2,6 @@ package transcript
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 
 	"github.com/parleyd/parley/internal/jstext"
@@ -26,22 +25,14 @@ type titles struct {
 // or assistant, "" where there is none in the part of the file that is looked
 // at: the first 8 KiB and 10 lines, the last 16 KiB and 20 lines, or as much
 // more as one whole line takes.
-func (l *Library) Titles(r Ref) (firstUser, lastMessage string) {
-	t, err := l.titles(r)
-	if err != nil {
-		if !errors.Is(err, ErrNotFound) {
-			l.log.Warn("title of a transcript is unknown", "session", r.SessionID, "err", err)
-		}
-		return "", ""
+func (k *Look) Titles() (firstUser, lastMessage string) {
+	if t := seen(k, k.library.titles); t != nil {
+		return t.firstUser, t.lastMessage
 	}
-	return t.firstUser, t.lastMessage
+	return "", ""
 }
 
-func (l *Library) titles(r Ref) (*titles, error) {
-	p, err := l.existing(r)
-	if err != nil {
-		return nil, err
-	}
+func (l *Library) titles(p place) (*titles, error) {
 	if t := l.cache.titles(p.key(), p.info); t != nil {
 		return t, nil
 	}

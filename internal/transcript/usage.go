@@ -25,10 +25,10 @@ type tally struct {
 	costs *[]float64
 }
 
-// Usage is the usage of the transcript of r; it is not there when no answer
-// tells any, or when the file cannot be read.
-func (l *Library) Usage(r Ref) (Usage, bool) {
-	ix := l.look(r)
+// Usage is the usage of the transcript; it is not there when no answer tells
+// any, or when the file cannot be read.
+func (k *Look) Usage() (Usage, bool) {
+	ix := k.index()
 	if ix == nil {
 		return Usage{}, false
 	}

@@ -26,7 +26,7 @@ type UsageFile struct {
 // none, ErrBadID when the session id cannot name a file.
 func (l *Library) UsageFile(r Ref) (UsageFile, error) {
 	id := jstext.Trim(r.SessionID)
-	if !sessionIDs.MatchString(id) {
+	if !validSessionID(id) {
 		return UsageFile{}, fmt.Errorf("%w: %s", ErrBadID, r.SessionID)
 	}
 	p, err := l.existing(r)
