@@ -24,10 +24,9 @@ func (g *Gateway) row(key string) (row protocol.Row, ok bool) {
 func (g *Gateway) makeRow(key string, e sessions.Entry, look *transcript.Look, children []string) protocol.Row {
 	model := sessions.ShownModel(g.cfg, g.keys().Agent(key), e)
 	route := sessions.EntryRoute(e)
-	channel := channelOf(key, e)
 	row := protocol.Row{
 		Key: key, SpawnedBy: e.Value("spawnedBy"), Kind: kindOf(key, e), Label: e.Value("label"),
-		DisplayName: displayName(key, channel, e), Channel: channel, Subject: e.Value("subject"),
+		DisplayName: sessions.DisplayName(key, e), Channel: sessions.Channel(key, e), Subject: e.Value("subject"),
 		GroupChannel: e.Value("groupChannel"), Space: e.Value("space"), ChatType: e.Value("chatType"),
 		Origin: e.Value("origin"), UpdatedAt: updatedAt(e), SessionID: e.Value("sessionId"),
 		SystemSent: e.Value("systemSent"), AbortedLastRun: e.Value("abortedLastRun"),
@@ -68,39 +67,6 @@ func kindOf(key string, e sessions.Entry) string {
 		return "group"
 	}
 	return "direct"
-}
-
-// channelOf is the entry's channel, or the one that its group key names.
-func channelOf(key string, e sessions.Entry) rawjson.Value {
-	if v := e.Value("channel"); !rawjson.Null(v) {
-		return v
-	}
-	if channel, _, ok := sessions.GroupChannel(key); ok {
-		return rawjson.MustMarshal(channel)
-	}
-	return nil
-}
-
-// displayName is the name that a person gave, or one made from what is known
-// of the chat.
-func displayName(key string, channel rawjson.Value, e sessions.Entry) rawjson.Value {
-	if v := e.Value("displayName"); !rawjson.Null(v) {
-		return v
-	}
-	if name, _ := rawjson.Text(channel); name != "" {
-		_, id, _ := sessions.GroupChannel(key)
-		return rawjson.MustMarshal(groupChat{
-			channel: name, subject: e.Text("subject"), groupChannel: e.Text("groupChannel"), space: e.Text("space"), id: id, key: key,
-		}.displayName())
-	}
-	if v := e.Value("label"); !rawjson.Null(v) {
-		return v
-	}
-	origin, err := rawjson.Parse(e.Value("origin"))
-	if err != nil {
-		return nil
-	}
-	return either(origin.Get("label"), nil)
 }
 
 // addUsage fills in tokens, context window and cost (spec: sessions 5.2). The

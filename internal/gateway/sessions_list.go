@@ -2,14 +2,10 @@ package gateway
 
 import (
 	"context"
-	"iter"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
-	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
 	"github.com/parleyd/parley/internal/transcript"
@@ -49,17 +45,13 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 		Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
 	}
 	all := g.stores.Combined()
-	filter := newListFilter(p, now)
+	filter := listFilter(p, now)
 	offset := 0
 	if p.Offset != nil {
 		offset = int(*p.Offset)
 	}
 	var dirs transcript.Dirs
-	n := 0
-	for s := range filter.list(all) {
-		if n++; n <= offset {
-			continue
-		}
+	for s := range all.List(filter, offset) {
 		ref := runs.Ref(s.Store, s.Key, s.Entry)
 		ref.Dirs = &dirs
 		look := g.transcripts.Look(ref)
@@ -71,7 +63,7 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 	}
 	res.Count = len(res.Sessions)
 	if p.Offset != nil {
-		res.listPage = newListPage(offset, res.Count, filter.count(all))
+		res.listPage = newListPage(offset, res.Count, all.Count(filter))
 	}
 	return res, nil
 }
@@ -85,85 +77,17 @@ func newListPage(offset, count, total int) *listPage {
 	return p
 }
 
-// listFilter decides which sessions a list shows (spec: sessions 6).
-type listFilter struct {
-	global, unknown         bool
-	agent, spawnedBy, label string
-	search                  string
-	since                   float64 // ms; 0: any age
-}
-
-func newListFilter(p protocol.SessionsListParams, now time.Time) listFilter {
-	f := listFilter{
-		global: p.IncludeGlobal, unknown: p.IncludeUnknown,
-		spawnedBy: p.SpawnedBy, label: jstext.Trim(p.Label), search: jstext.Lower(jstext.Trim(p.Search)),
+// listFilter is the filter of a list.
+func listFilter(p protocol.SessionsListParams, now time.Time) sessions.Filter {
+	f := sessions.Filter{
+		Global: p.IncludeGlobal, Unknown: p.IncludeUnknown,
+		SpawnedBy: p.SpawnedBy, Label: jstext.Trim(p.Label), Search: jstext.Lower(jstext.Trim(p.Search)),
 	}
 	if p.AgentID != "" {
-		f.agent = sessions.NormalizeAgentID(p.AgentID)
+		f.Agent = sessions.NormalizeAgentID(p.AgentID)
 	}
 	if p.ActiveMinutes > 0 {
-		f.since = float64(now.UnixMilli()) - float64(p.ActiveMinutes)*60000
+		f.Since = float64(now.UnixMilli()) - float64(p.ActiveMinutes)*60000
 	}
 	return f
-}
-
-// list yields the sessions of the view that pass, newest first.
-func (f listFilter) list(all *sessions.Combined) iter.Seq[*sessions.Session] {
-	some := all.Recent()
-	switch {
-	case f.label != "":
-		some = slices.Values(all.WithLabel(f.label))
-	case f.spawnedBy != "":
-		some = slices.Values(all.SpawnedBy(f.spawnedBy))
-	}
-	return func(yield func(*sessions.Session) bool) {
-		for s := range some {
-			if f.tooOld(s) || f.passes(s) && !yield(s) {
-				return
-			}
-		}
-	}
-}
-
-// count is the number of sessions that list yields.
-func (f listFilter) count(all *sessions.Combined) int {
-	n := 0
-	for range f.list(all) {
-		n++
-	}
-	return n
-}
-
-// tooOld reports whether s, and so all that come behind it, are too old.
-func (f listFilter) tooOld(s *sessions.Session) bool { return f.since != 0 && s.UpdatedAt < f.since }
-
-func (f listFilter) passes(s *sessions.Session) bool {
-	special := s.Key == "global" || s.Key == "unknown"
-	switch {
-	case sessions.CronRun(s.Key),
-		s.Key == "global" && !f.global,
-		s.Key == "unknown" && !f.unknown,
-		special && (f.agent != "" || f.spawnedBy != ""),
-		f.spawnedBy != "" && s.Entry.Text("spawnedBy") != f.spawnedBy,
-		f.label != "" && s.Entry.Text("label") != f.label:
-		return false
-	}
-	if f.agent != "" {
-		agent, _, ok := sessions.ParseKey(s.Key)
-		if !ok || sessions.NormalizeAgentID(agent) != f.agent {
-			return false
-		}
-	}
-	return f.search == "" || f.finds(s)
-}
-
-// finds reports whether the search text is in one of the names of s.
-func (f listFilter) finds(s *sessions.Session) bool {
-	name, _ := rawjson.Text(displayName(s.Key, channelOf(s.Key, s.Entry), s.Entry))
-	for _, text := range []string{name, s.Entry.Text("label"), s.Entry.Text("subject"), s.Entry.SessionID(), s.Key} {
-		if strings.Contains(jstext.Lower(text), f.search) {
-			return true
-		}
-	}
-	return false
 }

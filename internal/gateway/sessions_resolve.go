@@ -68,7 +68,7 @@ func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.Session
 	if jstext.Blank(p.SpawnedBy) {
 		return f.Key, nil
 	}
-	if s, ok := g.stores.Combined().Get(f.Key); !ok || !resolveFilter(p).passes(s) {
+	if s, ok := g.stores.Combined().Get(f.Key); !ok || !resolveFilter(p).Passes(s) {
 		return "", none
 	}
 	return f.Key, nil
@@ -97,17 +97,17 @@ func (g *Gateway) resolveLabel(label string, p protocol.SessionsResolveParams) (
 }
 
 // resolveFilter passes what a list with the same filters shows.
-func resolveFilter(p protocol.SessionsResolveParams) listFilter {
-	return newListFilter(protocol.SessionsListParams{
+func resolveFilter(p protocol.SessionsResolveParams) sessions.Filter {
+	return listFilter(protocol.SessionsListParams{
 		IncludeGlobal: p.IncludeGlobal, IncludeUnknown: p.IncludeUnknown, SpawnedBy: p.SpawnedBy, AgentID: p.AgentID,
 	}, time.Now())
 }
 
 // passing are the keys of the sessions that pass, in their order.
-func passing(f listFilter, found []*sessions.Session) []string {
+func passing(f sessions.Filter, found []*sessions.Session) []string {
 	var keys []string
 	for _, s := range found {
-		if f.passes(s) {
+		if f.Passes(s) {
 			keys = append(keys, s.Key)
 		}
 	}

@@ -18,9 +18,9 @@ type Combined struct {
 	keys   Keys
 	stores []*Store    // those that have entries
 	views  []*Snapshot // their contents
-	// plain: each entry is a session, because there is one store, and in it one
-	// spelling of each key.
-	plain bool
+	// disjoint: each entry is a session of its own, because no key has two
+	// spellings, nor entries in two stores.
+	disjoint bool
 }
 
 // Session is one session of the combined view.
@@ -65,8 +65,20 @@ func combine(keys Keys, stores []*Store, views []*Snapshot) *Combined {
 			c.stores, c.views = append(c.stores, stores[i]), append(c.views, v)
 		}
 	}
-	c.plain = len(c.views) == 1 && c.views[0].respelt == 0
+	c.disjoint = c.apart()
 	return c
+}
+
+// apart is Combined.disjoint as the counts of the stores tell it.
+func (c *Combined) apart() bool {
+	agents := map[string]bool{}
+	for _, v := range c.views {
+		if v.respelt > 0 || len(c.views) > 1 && (v.aliens > 0 || agents[v.agent]) {
+			return false
+		}
+		agents[v.agent] = true
+	}
+	return true
 }
 
 // FileOrder compares two sessions of one view by where they stand first in the
@@ -105,8 +117,12 @@ func (c *Combined) All() iter.Seq[*Session] {
 // files.
 func (c *Combined) Recent() iter.Seq[*Session] {
 	return func(yield func(*Session) bool) {
-		if c.plain {
-			c.views[0].recent.Scan(func(r *record) bool { return yield(c.session(member{r, 0})) })
+		if c.disjoint {
+			for m := range c.members(0) {
+				if !yield(c.session(m)) {
+					return
+				}
+			}
 			return
 		}
 		// Equally new ones come in any order here, and one that has an older entry
@@ -122,7 +138,7 @@ func (c *Combined) Recent() iter.Seq[*Session] {
 			equal = equal[:0]
 			return true
 		}
-		for m := range c.members() {
+		for m := range c.members(0) {
 			if len(equal) > 0 && equal[0].UpdatedAt != m.updated && !flush() {
 				return
 			}
@@ -139,9 +155,17 @@ func newest(all []member) member {
 	return slices.MaxFunc(all, func(a, b member) int { return cmp.Compare(a.updated, b.updated) })
 }
 
-// members yields the entries of all stores newest first.
-func (c *Combined) members() iter.Seq[member] {
+// members yields the entries of all stores newest first, equal ones in the order
+// of the files; of a single store without the first from.
+func (c *Combined) members(from int) iter.Seq[member] {
 	return func(yield func(member) bool) {
+		if len(c.views) == 1 {
+			pivot, ok := c.views[0].recent.GetAt(from)
+			if ok {
+				c.views[0].recent.Ascend(pivot, func(r *record) bool { return yield(member{r, 0}) })
+			}
+			return
+		}
 		var heads []*head
 		for i, v := range c.views {
 			if h := (&head{left: v.recent.Iter(), member: member{store: i}}); h.next() {
@@ -178,7 +202,9 @@ func (h *head) next() bool {
 	return more
 }
 
-func compareHeads(a, b *head) int { return cmp.Compare(b.updated, a.updated) }
+func compareHeads(a, b *head) int {
+	return cmp.Or(cmp.Compare(b.updated, a.updated), cmp.Compare(a.store, b.store))
+}
 
 // Get is the session with this canonical key.
 func (c *Combined) Get(key string) (*Session, bool) {
@@ -209,7 +235,7 @@ func (c *Combined) Stores() []*Store {
 // parent, in the order of the files.
 func (c *Combined) Children(key string) []string {
 	var keys []string
-	if c.plain {
+	if len(c.views) == 1 && c.disjoint {
 		for child := range c.views[0].children(key) {
 			if child != key {
 				keys = append(keys, child)
@@ -289,7 +315,7 @@ func (c *Combined) find(index func(*Snapshot) iter.Seq[string], meant func(*Sess
 
 // entries are the entries of m's session, in the order of the files.
 func (c *Combined) entries(m member) []member {
-	if c.plain {
+	if c.disjoint {
 		return []member{m}
 	}
 	return c.spellings(m.canon)

@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -83,18 +84,22 @@ var texts = map[string][]string{
 	"sessionId":        {"", `"s1"`, `"s2"`, `"agent:main:a"`, `"b"`, "null"},
 	"spawnedBy":        {"", "", `"main"`, `" A "`, `"agent:Main:a"`, `"agent:ops:b"`, `"global"`, `" "`, `""`, "null"},
 	"parentSessionKey": {"", "", `"agent:main:a"`, `" agent:ops:b "`, `"a"`, `"global"`, "null"},
+	"displayName":      {"", "", "", `"One two"`, `""`, "null", "3"},
+	"subject":          {"", "", "", `"S1"`},
+	"channel":          {"", "", "", `"slack"`},
+	"origin":           {"", "", "", `{"label":"Two"}`, "7"},
 }
 
 // storedKeys and storedKey's results are some spellings of a few keys.
 var storedKeys = []string{
 	"a", "A", "agent:main:a", "Agent:Main:A", "agent:ops:a", "b", "agent:ops:B", "agent:ops:b", "agent:main:b",
-	"global", "Global", "unknown", "main", "agent:main:main", "agent:list:x", "agent:", "",
+	"global", "Global", "unknown", "main", "agent:main:main", "agent:list:x", "agent:", "", "cron:j:run:1", "agent:ops:cron:J:run:2", "cron:j", "agent:my list:x",
 }
 
 // randomEntry is the text of an entry with fields in any order.
 func randomEntry(t *rapid.T) string {
 	var fields []string
-	for _, name := range rapid.Permutation([]string{"updatedAt", "label", "sessionId", "spawnedBy", "parentSessionKey"}).Draw(t, "fields") {
+	for _, name := range rapid.Permutation(slices.Sorted(maps.Keys(texts))).Draw(t, "fields") {
 		if text := rapid.SampledFrom(texts[name]).Draw(t, name); text != "" {
 			fields = append(fields, fmt.Sprintf("%q:%s", name, text))
 		}
@@ -129,9 +134,7 @@ func randomView(t *rapid.T, keys Keys, agent string) *Snapshot {
 		}
 		v.put(key, e)
 	}
-	if n := v.countRespelt(); v.respelt != n {
-		t.Fatalf("%d entries have another spelling before them, it counted %d", n, v.respelt)
-	}
+	checkCounts(t, v)
 	return v
 }
 
@@ -175,7 +178,77 @@ func TestCombinedByIndexesIsThatByWalking(t *testing.T) {
 			equal("first of recent", first, w.recent()[:n+1])
 		}
 		compareLookups(t, c, w)
+		for range 4 {
+			compareList(t, c, w, randomFilter(t))
+		}
 	})
+}
+
+// checkCounts fails when what a snapshot counts as it changes is not what stands
+// in it.
+func checkCounts(t interface{ Fatalf(string, ...any) }, v *Snapshot) {
+	jobs, aliens := 0, 0
+	v.recent.Scan(func(r *record) bool {
+		if CronRun(r.canon) {
+			jobs++
+		}
+		if agent, _, ok := ParseKey(r.canon); !ok || NormalizeAgentID(agent) != v.agent {
+			aliens++
+		}
+		return true
+	})
+	if n := v.countRespelt(); v.respelt != n || v.jobs != jobs || v.aliens != aliens {
+		t.Fatalf("%d entries with another spelling before them, %d of jobs, %d of other agents; it counted %d, %d, %d",
+			n, jobs, aliens, v.respelt, v.jobs, v.aliens)
+	}
+}
+
+func randomFilter(t *rapid.T) Filter {
+	seldom := func(name string, some ...string) string {
+		if rapid.IntRange(0, 2).Draw(t, "no "+name) > 0 {
+			return ""
+		}
+		return rapid.SampledFrom(some).Draw(t, name)
+	}
+	return Filter{
+		Global: rapid.Bool().Draw(t, "includeGlobal"), Unknown: rapid.Bool().Draw(t, "includeUnknown"),
+		Agent:     seldom("agent", "main", "ops", "list", "my-list", "nobody"),
+		SpawnedBy: seldom("spawner", "agent:main:a", "agent:main:main", "global", "x"),
+		Label:     seldom("label", "one", "TWO", "x"),
+		Search:    seldom("search", "one", "s1", "agent:main", "two", "slack", "x", "\x00", "s1agent"),
+		Since:     float64(rapid.IntRange(0, 3).Draw(t, "since")),
+	}
+}
+
+// compareList holds a list and its count against the rules, one by one.
+func compareList(t *rapid.T, c *Combined, w *walked, f Filter) {
+	t.Helper()
+	want := slices.DeleteFunc(w.recent(), func(s *Session) bool {
+		agent, rest, parsed := ParseKey(s.Key)
+		job := strings.Split(rest, ":")
+		special := s.Key == "global" || s.Key == "unknown"
+		name, _ := rawjson.Text(DisplayName(s.Key, s.Entry))
+		hit := f.Search == ""
+		for _, text := range []string{name, s.Entry.Text("label"), s.Entry.Text("subject"), s.Entry.SessionID(), s.Key} {
+			hit = hit || strings.Contains(strings.ToLower(text), f.Search)
+		}
+		return len(job) == 4 && job[0] == "cron" && job[2] == "run" ||
+			s.Key == "global" && !f.Global || s.Key == "unknown" && !f.Unknown ||
+			special && (f.Agent != "" || f.SpawnedBy != "") ||
+			f.Agent != "" && (!parsed || NormalizeAgentID(agent) != f.Agent) ||
+			f.SpawnedBy != "" && s.Entry.Text("spawnedBy") != f.SpawnedBy ||
+			f.Label != "" && s.Entry.Text("label") != f.Label ||
+			!hit || f.Since != 0 && s.UpdatedAt < f.Since
+	})
+	if n := c.Count(f); n != len(want) {
+		t.Fatalf("%+v: counted %d, want %d", f, n, len(want))
+	}
+	for skip := range len(want) + 2 {
+		got, want := described(slices.Collect(c.List(f, skip))), described(want[min(skip, len(want)):])
+		if !slices.Equal(got, want) {
+			t.Fatalf("%+v without %d\n got %q\nwant %q", f, skip, got, want)
+		}
+	}
 }
 
 func compareLookups(t *rapid.T, c *Combined, w *walked) {

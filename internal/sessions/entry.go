@@ -20,6 +20,7 @@ type entry struct {
 	loose   bool
 	fields  atomic.Pointer[rawjson.Object] // as readers see them
 	settled atomic.Pointer[rawjson.Value]  // of a loose entry: the form that is written
+	found   atomic.Pointer[found]          // what a search looks at
 }
 
 // ParseEntry reads an entry; raw must be a JSON object.

@@ -63,6 +63,21 @@ func (k Keys) Agent(canonical string) string {
 	return k.DefaultAgent
 }
 
+// agentOf is the normalised id of the agent that a canonical key names, "" when it
+// names none. It is quick for the agent that is likely.
+func agentOf(canonical, likely string) string {
+	if rest, ok := strings.CutPrefix(canonical, "agent:"); ok {
+		if rest, ok = strings.CutPrefix(rest, likely+":"); ok && likely != "" && rest != "" && rest[0] != ':' {
+			return likely
+		}
+	}
+	agent, _, ok := ParseKey(canonical)
+	if !ok {
+		return ""
+	}
+	return NormalizeAgentID(agent)
+}
+
 // stored is the canonical form of a key as it stands in the file of an agent.
 // Unlike Canonical it never applies aliases: a file of "ops" means
 // "agent:ops:main" by "main".
@@ -142,6 +157,9 @@ func Rest(key string) string {
 // CronRun reports whether the key is that of one run of a scheduled job,
 // "cron:<job>:run:<id>" behind the agent.
 func CronRun(key string) bool {
+	if !strings.Contains(key, "cron:") {
+		return false
+	}
 	_, rest, ok := ParseKey(key)
 	parts := strings.Split(rest, ":")
 	return ok && len(parts) == 4 && parts[0] == "cron" && parts[2] == "run"

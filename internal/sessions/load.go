@@ -167,6 +167,7 @@ func (v *Snapshot) fill(records []*record) {
 			objects = append(objects, r.slot)
 			entries = append(entries, r)
 			v.zeros += r.zero()
+			v.tally(r.slot, 1)
 		}
 	}
 	for _, s := range slots {
@@ -220,7 +221,7 @@ func load[T any](into *btree.BTreeG[T], list []T, compare func(a, b T) int) {
 
 // loadRecord is the record of a member as it stands in a file; raw is compact.
 func loadRecord(keys Keys, agent, key string, raw rawjson.Value) *record {
-	s := &slot{key: key, canon: stored(key, agent)}
+	s := newSlot(agent, key)
 	r := &record{slot: s}
 	if rawjson.Kind(raw) != '{' {
 		r.raw = raw

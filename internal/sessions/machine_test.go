@@ -208,9 +208,7 @@ func same(t *rapid.T, v *Snapshot, m *storeModel) {
 			t.Fatalf("LabelTaken(%s, %s) = %v", l, k, taken)
 		}
 	}
-	if n := v.countRespelt(); v.respelt != n {
-		t.Fatalf("%d entries have another spelling before them, it counted %d", n, v.respelt)
-	}
+	checkCounts(t, v)
 	for _, tree := range []int{v.byKey.Len(), v.byCanon.Len(), v.recent.Len(), v.byLabel.Len(), v.order.Len()} {
 		if tree != len(m.keys) {
 			t.Fatalf("an index holds %d of %d", tree, len(m.keys))

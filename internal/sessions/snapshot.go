@@ -23,6 +23,8 @@ type Snapshot struct {
 	zeros int    // entries with an updatedAt of 0 (see stale)
 	// respelt counts the entries whose key has another spelling before them.
 	respelt int
+	jobs    int   // entries that are runs of scheduled jobs
+	aliens  int   // entries of other agents than the store's, "global" and "unknown" among them
 	n       int64 // number of the last change, see the journal
 
 	// Copy-on-write trees. Only order and recent hold what changes with every
@@ -50,7 +52,9 @@ type slot struct {
 	pos     uint64
 	key     string
 	canon   string
-	object  bool // false: not an object; kept in the file, unseen by readers
+	agent   string // of canon; "" for "global", "unknown" and what is no key
+	object  bool   // false: not an object; kept in the file, unseen by readers
+	job     bool   // canon is a run of a scheduled job
 	label   string
 	session string
 	file    string
@@ -198,6 +202,7 @@ func (v *Snapshot) learn(s *slot) {
 	if v.spelt(s.canon) {
 		v.respelt++
 	}
+	v.tally(s, 1)
 	v.byCanon.Set(s)
 	if s.label != "" {
 		v.byLabel.Set(s)
@@ -213,6 +218,16 @@ func (v *Snapshot) learn(s *slot) {
 	}
 }
 
+// tally counts an entry n times.
+func (v *Snapshot) tally(s *slot, n int) {
+	if s.job {
+		v.jobs += n
+	}
+	if s.agent != v.agent {
+		v.aliens += n
+	}
+}
+
 // forget undoes learn.
 func (v *Snapshot) forget(s *slot) {
 	v.byKey.Delete(named{hashKey(s.key), s})
@@ -220,6 +235,7 @@ func (v *Snapshot) forget(s *slot) {
 		return
 	}
 	v.byCanon.Delete(s)
+	v.tally(s, -1)
 	if v.spelt(s.canon) {
 		v.respelt--
 	}
@@ -237,10 +253,18 @@ func (v *Snapshot) forget(s *slot) {
 	}
 }
 
+// newSlot is the place of a key in an agent's file, its number not set yet.
+func newSlot(agent, key string) *slot {
+	s := &slot{key: key, canon: stored(key, agent)}
+	s.agent, s.job = agentOf(s.canon, agent), CronRun(s.canon)
+	return s
+}
+
 // slotOf is the place of an entry, its number not set yet.
 func slotOf(keys Keys, agent, key string, e Entry) *slot {
 	o := e.Fields()
-	s := &slot{key: key, canon: stored(key, agent), object: true, label: o.Text("label"), session: o.Text("sessionId")}
+	s := newSlot(agent, key)
+	s.object, s.label, s.session = true, o.Text("label"), o.Text("sessionId")
 	s.file = fileName(o.Text("sessionFile"))
 	s.parents = parents(keys, agent, o.Text("spawnedBy"), o.Text("parentSessionKey"))
 	return s

@@ -1,11 +1,49 @@
-package gateway
+package sessions
 
 import (
 	"strings"
 	"unicode"
 
 	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/rawjson"
 )
+
+// Channel is the entry's channel, or the one that its group key names, nil when
+// there is none.
+func Channel(key string, e Entry) rawjson.Value {
+	if v := e.Value("channel"); !rawjson.Null(v) {
+		return v
+	}
+	if channel, _, ok := GroupChannel(key); ok {
+		return rawjson.MustMarshal(channel)
+	}
+	return nil
+}
+
+// DisplayName is the name that a person gave, or one made from what is known of
+// the chat; nil when there is none.
+func DisplayName(key string, e Entry) rawjson.Value {
+	if v := e.Value("displayName"); !rawjson.Null(v) {
+		return v
+	}
+	if name, _ := rawjson.Text(Channel(key, e)); name != "" {
+		_, id, _ := GroupChannel(key)
+		return rawjson.MustMarshal(groupChat{
+			channel: name, subject: e.Text("subject"), groupChannel: e.Text("groupChannel"), space: e.Text("space"), id: id, key: key,
+		}.displayName())
+	}
+	if v := e.Value("label"); !rawjson.Null(v) {
+		return v
+	}
+	origin, err := rawjson.Parse(e.Value("origin"))
+	if err != nil {
+		return nil
+	}
+	if v := origin.Get("label"); !rawjson.Null(v) {
+		return v
+	}
+	return nil
+}
 
 // groupChat is what the display name of a chat is made of; texts may be empty.
 type groupChat struct {
