@@ -227,7 +227,7 @@ func (g *Gateway) publishUse(key, reason string) {
 	o.Put("reason", reason)
 	o.Put("ts", time.Now().UnixMilli())
 	if row, ok := g.row(key); ok {
-		rowFields(&o, row, useFields)
+		rowFields(&o, &row, useFields)
 	}
 	g.hub.Publish(changedEvent(o))
 }

@@ -21,17 +21,18 @@ var changedFields = []string{
 
 // rowFields appends the named fields of a row, those it has, to an object. A
 // row has updatedAt in any case, but null there means that the entry has none.
-func rowFields(o *rawjson.Object, row protocol.Row, names []string) {
-	// A row is made of valid raw values, texts and booleans: it encodes.
-	fields, err := rawjson.Parse(rawjson.MustMarshal(row))
-	if err != nil {
-		return
-	}
+func rowFields(o *rawjson.Object, row *protocol.Row, names []string) {
 	for _, name := range names {
-		if v := fields.Get(name); v != nil && !(name == "updatedAt" && rawjson.Null(v)) {
+		if v := row.Member(name); v != nil && !(name == "updatedAt" && rawjson.Null(v)) {
 			o.Set(name, v)
 		}
 	}
+}
+
+// addRow appends what events tell of a session beside its row, and that.
+func addRow(o *rawjson.Object, row *protocol.Row, whole rawjson.Value, names []string) {
+	o.Set("session", whole)
+	rowFields(o, row, names)
 }
 
 // publishChanged tells that a method changed a session: sessions.changed with
@@ -49,7 +50,7 @@ func (g *Gateway) publishChanged(key, reason string, extra ...rawjson.Member) {
 	}
 	o.Put("ts", time.Now().UnixMilli())
 	if row, ok := g.row(key); ok && reason != "delete" {
-		rowFields(&o, row, changedFields)
+		rowFields(&o, &row, changedFields)
 	}
 	g.hub.Publish(changedEvent(o))
 }
@@ -67,13 +68,13 @@ func (g *Gateway) messageEvents(key string, a transcript.Appended) []hub.Event {
 		return nil
 	}
 	row, known := g.row(key)
+	whole := rawjson.Value(row.AppendJSON(nil))
 	var message rawjson.Object
 	message.Put("sessionKey", key)
 	message.Set("message", a.Message)
 	addPosition(&message, a, known)
 	if known {
-		message.Put("session", row)
-		rowFields(&message, row, changedFields)
+		addRow(&message, &row, whole, changedFields)
 	}
 	events := []hub.Event{{Name: "session.message", Payload: message.JSON(), To: hub.Messages(key), Policy: hub.DropIfSlow}}
 	if !g.hub.SessionsHeard() {
@@ -85,8 +86,7 @@ func (g *Gateway) messageEvents(key string, a transcript.Appended) []hub.Event {
 	changed.Put("ts", time.Now().UnixMilli())
 	addPosition(&changed, a, known)
 	if known {
-		changed.Put("session", row)
-		rowFields(&changed, row, changedFields)
+		addRow(&changed, &row, whole, changedFields)
 	}
 	return append(events, changedEvent(changed))
 }

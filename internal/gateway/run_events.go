@@ -207,8 +207,7 @@ func (g *Gateway) runEvent(key, phase, runID string, t runTimes) hub.Event {
 	o.Put("runId", runID)
 	o.Put("ts", time.Now().UnixMilli())
 	if row, ok := g.row(key); ok {
-		o.Put("session", row)
-		rowFields(&o, row, phaseFields)
+		addRow(&o, &row, row.AppendJSON(nil), phaseFields)
 	}
 	o.Put("status", t.Status)
 	o.Put("startedAt", t.StartedAt)

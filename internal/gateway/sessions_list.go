@@ -2,23 +2,51 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
 	"github.com/parleyd/parley/internal/transcript"
 )
 
+// sessionsListResult is the answer: head, sessions and, if asked for, page. The
+// rows are JSON already, for there may be many and each is large.
 type sessionsListResult struct {
-	TS       int64          `json:"ts"`
-	Path     string         `json:"path"`
-	Count    int            `json:"count"`
-	Defaults listDefaults   `json:"defaults"`
-	Sessions []protocol.Row `json:"sessions"`
+	head     listHead
+	sessions []byte // inside of the array
+	page     *listPage
+}
 
-	*listPage
+type listHead struct {
+	TS       int64        `json:"ts"`
+	Path     string       `json:"path"`
+	Count    int          `json:"count"`
+	Defaults listDefaults `json:"defaults"`
+}
+
+func (r *sessionsListResult) add(row *protocol.Row) {
+	if r.head.Count++; r.head.Count > 1 {
+		r.sessions = append(r.sessions, ',')
+	}
+	r.sessions = row.AppendJSON(r.sessions)
+}
+
+// AppendJSON appends {ts, path, count, defaults, sessions} and the members of the
+// page.
+func (r *sessionsListResult) AppendJSON(dst []byte) []byte {
+	head := rawjson.MustMarshal(r.head)
+	dst = slices.Grow(dst, len(head)+len(r.sessions)+128)
+	dst = append(dst, head[:len(head)-1]...)
+	dst = append(append(dst, `,"sessions":[`...), r.sessions...)
+	if r.page == nil {
+		return append(dst, "]}"...)
+	}
+	page := rawjson.MustMarshal(r.page)
+	return append(append(dst, "],"...), page[1:]...)
 }
 
 // listPage is where the rows stand among all that pass the filters. An answer has
@@ -37,13 +65,12 @@ type listDefaults struct {
 
 // sessionsList answers with the rows of the sessions that pass all filters,
 // newest first. Only the rows that are returned are built.
-func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsListParams) (sessionsListResult, error) {
+func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsListParams) (*sessionsListResult, error) {
 	now := time.Now()
 	model := g.cfg.DefaultsModel()
-	res := sessionsListResult{
-		TS: now.UnixMilli(), Path: g.stores.Path(), Sessions: []protocol.Row{},
-		Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
-	}
+	res := &sessionsListResult{head: listHead{
+		TS: now.UnixMilli(), Path: g.stores.Path(), Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
+	}}
 	all := g.stores.Combined()
 	filter := listFilter(p, now)
 	offset := 0
@@ -57,13 +84,12 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 		look := g.transcripts.Look(ref)
 		row := g.makeRow(s.Key, s.Entry, look, all.Children(s.Key))
 		addTitles(&row, s.Entry, look, p.IncludeDerivedTitles, p.IncludeLastMessage)
-		if res.Sessions = append(res.Sessions, row); p.Limit > 0 && len(res.Sessions) >= int(p.Limit) {
+		if res.add(&row); p.Limit > 0 && res.head.Count >= int(p.Limit) {
 			break
 		}
 	}
-	res.Count = len(res.Sessions)
 	if p.Offset != nil {
-		res.listPage = newListPage(offset, res.Count, all.Count(filter))
+		res.page = newListPage(offset, res.head.Count, all.Count(filter))
 	}
 	return res, nil
 }

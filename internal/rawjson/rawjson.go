@@ -37,10 +37,21 @@ var reading = json.JoinOptions(
 	jsontext.AllowDuplicateNames(true),
 )
 
+// Appender is a value that appends its own JSON: compact, valid, and not looked
+// at again.
+type Appender interface {
+	AppendJSON(dst []byte) []byte
+}
+
 // Marshal encodes v compactly. Struct tags follow encoding/json's names, with
 // the semantics of json/v2: a nil slice is [], omitzero drops zero values and
 // omitempty drops values that would read "", [], {} or null.
+//
+// An Appender's own JSON is taken as it is.
 func Marshal(v any) (Value, error) {
+	if a, ok := v.(Appender); ok {
+		return a.AppendJSON(nil), nil
+	}
 	return json.Marshal(v, writing)
 }
 
