@@ -49,8 +49,10 @@ func (g *Gateway) publishChanged(key, reason string, extra ...rawjson.Member) {
 		o.Set(m.Name, m.Value)
 	}
 	o.Put("ts", time.Now().UnixMilli())
-	if row, ok := g.row(key); ok && reason != "delete" {
-		rowFields(&o, &row, changedFields)
+	if reason != "delete" {
+		if row, ok := g.row(key); ok {
+			rowFields(&o, &row, changedFields)
+		}
 	}
 	g.hub.Publish(changedEvent(o))
 }

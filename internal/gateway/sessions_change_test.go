@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/parleyd/parley/internal/hub"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/sessions"
@@ -149,3 +151,50 @@ func TestUndoCreate(t *testing.T) {
 		}
 	}
 }
+
+// What nobody hears is not built, and what many hear is built once: the work for
+// an event does not grow with those who hear it.
+func TestEventsAreBuiltOnceOrNotAtAll(t *testing.T) {
+	g := bare(t, `{}`, `{"agent:main:a":{"sessionId":"s","updatedAt":5,"label":"L"}}`)
+	appended := transcript.Appended{ID: "m", Seq: 1, Message: rawjson.Value(`{"role":"user"}`)}
+	tell := map[string]func(){
+		"method":  func() { g.publishChanged("agent:main:a", "patch") },
+		"agent":   func() { g.publishUse("agent:main:a", "send") },
+		"message": func() { g.hub.Publish(g.messageEvents("agent:main:a", appended)...) },
+		"run": func() {
+			g.hub.Publish(g.phaseEvents("agent:main:a", "start", "r", runTimes{Status: "running", StartedAt: 1})...)
+		},
+	}
+	for name, f := range tell {
+		if n := testing.AllocsPerRun(20, f); n != 0 {
+			t.Errorf("%s: %v allocations for nobody", name, n)
+		}
+	}
+	listen := func(n int) {
+		for i := range n {
+			id := fmt.Sprint("c", i)
+			g.hub.Add(id, deaf{protocol.NewScopeSet("operator.read")})
+			g.hub.SubscribeSessions(id, true)
+		}
+	}
+	listen(1)
+	one := map[string]float64{}
+	for name, f := range tell {
+		if one[name] = testing.AllocsPerRun(100, f); one[name] == 0 {
+			t.Errorf("%s: nothing is built for one who listens", name)
+		}
+	}
+	listen(200)
+	for name, f := range tell {
+		if n := testing.AllocsPerRun(100, f); n > one[name]+2 {
+			t.Errorf("%s: %v allocations for 200 who listen, %v for one", name, n, one[name])
+		}
+	}
+}
+
+// deaf hears everything and keeps nothing.
+type deaf struct{ scopes protocol.ScopeSet }
+
+func (d deaf) Scopes() protocol.ScopeSet { return d.scopes }
+func (deaf) Role() string                { return protocol.RoleOperator }
+func (deaf) Deliver(*hub.Frame)          {}
