@@ -119,8 +119,8 @@ var events = []string{
 	"presence", "tick", "shutdown", "health", "device.pair.requested", "device.pair.resolved",
 }
 
-// index makes the lookup of the table; a name that stands twice or has no
-// schema is an error of the program.
+// index makes the lookup of the table; a name that stands twice, has no schema
+// or another scope than protocol.RequiredScope says is an error of the program.
 func index(table []method, v *protocol.Validator) (map[string]*method, error) {
 	byName := make(map[string]*method, len(table))
 	for i := range table {
@@ -130,6 +130,9 @@ func index(table []method, v *protocol.Validator) (map[string]*method, error) {
 		}
 		if !v.Has(m.name) {
 			return nil, fmt.Errorf("method %s has no schema schemas/%s.json", m.name, m.name)
+		}
+		if need, known := protocol.RequiredScope(m.name); need != m.scope || !known {
+			return nil, fmt.Errorf("method %s needs scope %q in the handler table and %q in the protocol (listed there: %v)", m.name, m.scope, need, known)
 		}
 		byName[m.name] = m
 	}

@@ -7,7 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The table of the protocol, in its words: who may call what.
+// The table of the protocol, in its words, and then what we add to it: who may
+// call what.
 var methodTable = map[Scope]string{
 	ScopeNone: `health`,
 	ScopeRead: `status, system-presence, last-heartbeat, logs.tail, models.list, agents.list, agents.files.list, agents.files.get,
@@ -15,14 +16,15 @@ var methodTable = map[Scope]string{
 		sessions.unsubscribe, sessions.messages.subscribe, sessions.messages.unsubscribe, sessions.usage, sessions.usage.timeseries,
 		sessions.usage.logs, chat.history, config.get, config.schema.lookup, channels.status, usage.status, usage.cost, tools.catalog,
 		tools.effective, skills.status, cron.list, cron.status, cron.runs, node.list, node.describe, voicewake.get, tts.status,
-		tts.providers, talk.config, doctor.memory.status`,
+		tts.providers, talk.config, doctor.memory.status, sessions.describe`,
 	ScopeWrite: `sessions.create, sessions.send, sessions.steer, sessions.abort, chat.send, chat.abort, agent, agent.wait, send, poll,
 		wake, node.invoke, node.pending.enqueue, browser.request, push.test, voicewake.set, talk.mode, talk.speak, tts.enable,
 		tts.disable, tts.convert, tts.setProvider`,
 	ScopeAdmin: `sessions.patch, sessions.reset, sessions.delete, sessions.compact, chat.inject, agents.create, agents.update,
 		agents.delete, agents.files.set, config.set, config.apply, config.patch, config.schema, config.anything, connect, system-event,
 		set-heartbeats, secrets.reload, secrets.resolve, cron.add, cron.update, cron.remove, cron.run, skills.install, skills.update,
-		channels.logout, web.login.start, web.login.wait, exec.approvals.get, wizard.start, update.run`,
+		channels.logout, web.login.start, web.login.wait, exec.approvals.get, wizard.start, update.run, doctor,
+		sessions.cleanup, sessions.patchMany`,
 	ScopeApprovals: `exec.approval.request, exec.approval.waitDecision, exec.approval.resolve`,
 	ScopePairing: `device.pair.list, device.pair.approve, device.pair.reject, device.pair.remove, device.token.rotate,
 		device.token.revoke, node.pair.request, node.pair.list, node.pair.approve, node.pair.reject, node.pair.verify, node.rename`,
