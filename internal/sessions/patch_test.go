@@ -55,6 +55,7 @@ func TestPatch(t *testing.T) {
 		{name: "usage off", entry: `{"responseUsage":"full"}`, patch: `{"responseUsage":"off"}`, want: `{}`},
 		{name: "thinking bad", entry: `{}`, patch: `{"thinkingLevel":"nope"}`, fault: "invalid thinkingLevel (use off|minimal|low|medium|high|adaptive)"},
 		{name: "thinking bad, zai", entry: `{"providerOverride":"zai","modelOverride":"glm"}`, patch: `{"thinkingLevel":"nope"}`, fault: "invalid thinkingLevel (use off|on)"},
+		{name: "thinking bad, model with xhigh", entry: `{"providerOverride":"openai","modelOverride":"gpt-5.4"}`, patch: `{"thinkingLevel":"nope"}`, fault: "invalid thinkingLevel (use off|minimal|low|medium|high|adaptive)"},
 		{name: "xhigh refused", entry: `{}`, patch: `{"thinkingLevel":"x-high"}`, fault: `thinkingLevel "xhigh" is only supported for provider models that advertise xhigh reasoning`},
 		{name: "xhigh with its model", entry: `{}`, patch: `{"thinkingLevel":"Extra High","model":"openai/gpt-5.4"}`,
 			want: `{"thinkingLevel":"xhigh","providerOverride":"openai","modelOverride":"gpt-5.4"}`},
@@ -249,6 +250,10 @@ func TestModels(t *testing.T) {
 		{`{"modelOverride":"a/b"}`, "a/b", "a/b", "a/b"},
 		{`{"modelOverride":"a/b","providerOverride":"openrouter"}`, "openrouter/a/b", "openrouter/a/b", "openrouter/a/b"},
 		{`{"modelOverride":"m2"}`, "fake/m2", "fake/m2", "fake/m2"},
+		{`{"modelOverride":"M2","providerOverride":" Z.AI "}`, "zai/M2", "zai/M2", "zai/M2"},
+		{`{"modelOverride":"Bedrock/b"}`, "amazon-bedrock/b", "amazon-bedrock/b", "amazon-bedrock/b"},
+		{`{"model":"Fake/M"}`, "fake/m1", "fake/M", "fake/M"},
+		{`{"model":"M","modelProvider":"Fake"}`, "fake/m1", "Fake/M", "Fake/M"},
 	} {
 		e := entryOf(t, tt.entry)
 		if got := SelectedModel(c, "main", e).String(); got != tt.selected {
