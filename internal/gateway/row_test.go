@@ -84,6 +84,7 @@ func TestDerivedTitle(t *testing.T) {
 		{`{}`, strings.Repeat("b", 58) + "😀bb", strings.Repeat("b", 58) + "…"},
 		{`{"sessionId":"` + id + `","updatedAt":1767607201000}`, "", "01234567 (2026-01-05)"},
 		{`{"sessionId":"` + id + `","updatedAt":0}`, " ", "01234567"},
+		{`{"sessionId":"` + id + `","updatedAt":-5}`, "", "01234567"},
 	} {
 		e, err := sessions.ParseEntry([]byte(tt.entry))
 		if err != nil {
