@@ -81,7 +81,8 @@ func chooseModel(o *rawjson.Object, m config.ModelRef, isDefault bool) {
 		}
 	}
 	if isDefault {
-		chosen = remove(o, "providerOverride", "modelOverride")
+		chosen = o.Text("providerOverride") != "" || o.Text("modelOverride") != "" // empty ones chose nothing
+		o.Delete("providerOverride", "modelOverride")
 	} else {
 		set("providerOverride", m.Provider)
 		set("modelOverride", m.Model)

@@ -76,6 +76,7 @@ func TestPatch(t *testing.T) {
 		{name: "model same again keeps its run", entry: `{"providerOverride":"fake","modelOverride":"m2","model":"m2","modelProvider":"fake","contextTokens":9,"fallbackNoticeReason":"r"}`,
 			patch: `{"model":"m2"}`, want: `{"providerOverride":"fake","modelOverride":"m2","model":"m2","modelProvider":"fake","contextTokens":9,"fallbackNoticeReason":"r"}`},
 		{name: "model default", entry: `{"providerOverride":"fake","modelOverride":"m2"}`, patch: `{"model":"m1"}`, want: `{}`},
+		{name: "model null, empty choice", entry: `{"modelOverride":"","contextTokens":5,"fallbackNoticeReason":"r"}`, patch: `{"model":null}`, want: `{"contextTokens":5,"fallbackNoticeReason":"r"}`},
 		{name: "model null", entry: `{"providerOverride":"fake","modelOverride":"m2","model":"m2"}`, patch: `{"model":null}`, want: `{}`},
 		{name: "model blank", entry: `{}`, patch: `{"model":" "}`, fault: "invalid model: empty"},
 		{name: "model bad", entry: `{}`, patch: `{"model":"fake/"}`, fault: "invalid model: fake/"},
