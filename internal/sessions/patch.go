@@ -179,7 +179,10 @@ func nonEmpty(c *patch, name string, v value) *protocol.Error {
 func lineage(clean func(string, value) (value, *protocol.Error), cleanFirst bool) rule {
 	return func(c *patch, name string, v value) *protocol.Error {
 		was := c.fields.Get(name)
-		isSet := rawjson.Truthy(was) || rawjson.Kind(was) == '0'
+		isSet := rawjson.Truthy(was)
+		if name == "spawnDepth" {
+			isSet = rawjson.Kind(was) == '0' // a depth of 0 is one
+		}
 		if v.null {
 			if isSet {
 				return protocol.Invalidf("%s cannot be cleared once set", name)

@@ -69,6 +69,8 @@ func TestPatch(t *testing.T) {
 		{name: "lineage again", key: sub, entry: `{"spawnedBy":"p","spawnDepth":0}`, patch: `{"spawnedBy":"p ","spawnDepth":0}`, want: `{"spawnedBy":"p","spawnDepth":0}`},
 		{name: "lineage again, number spelled otherwise", key: sub, entry: `{"spawnDepth":2.0}`, patch: `{"spawnDepth":2}`, want: `{"spawnDepth":2}`},
 		{name: "lineage changed", key: sub, entry: `{"spawnDepth":0}`, patch: `{"spawnDepth":1}`, fault: "spawnDepth cannot be changed once set"},
+		{name: "lineage not set before", key: sub, entry: `{"spawnDepth":"1","spawnedBy":"","subagentRole":null}`, patch: `{"spawnDepth":1,"spawnedBy":"p","subagentRole":"leaf"}`,
+			want: `{"spawnDepth":1,"spawnedBy":"p","subagentRole":"leaf"}`},
 		{name: "lineage cleared", key: sub, entry: `{"spawnDepth":0}`, patch: `{"spawnDepth":null}`, fault: "spawnDepth cannot be cleared once set"},
 		{name: "lineage cleared unset", entry: `{}`, patch: `{"spawnedBy":null}`, want: `{}`},
 		{name: "model", entry: `{"model":"m1","modelProvider":"fake","contextTokens":9,"authProfileOverride":"p","fallbackNoticeReason":"r"}`,
