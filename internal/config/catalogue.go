@@ -3,6 +3,7 @@ package config
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/parleyd/parley/internal/jstext"
 )
@@ -42,25 +43,39 @@ func (c *Config) Model(r ModelRef) (Model, bool) {
 }
 
 // ContextWindow is how many tokens the model r takes: that of its provider's
-// model, else of the first configured model with this id.
+// model, else of a model of any provider whose id is "provider/model" (unless
+// the model's own name has a slash), else of one with this id; of several the
+// one that is configured last.
 func (c *Config) ContextWindow(r ModelRef) (int64, bool) {
 	if m, ok := c.Model(r); ok && m.ContextWindow > 0 {
 		return m.ContextWindow, true
 	}
-	for _, p := range c.Models.Providers {
-		for _, m := range p.Models {
-			if m.ID == r.Model && m.ContextWindow > 0 {
-				return m.ContextWindow, true
+	ids := []string{r.Model}
+	if !strings.Contains(r.Model, "/") {
+		ids = []string{NormalizeProvider(r.Provider) + "/" + r.Model, r.Model}
+	}
+	for _, id := range ids {
+		for _, p := range slices.Backward(c.Models.Providers) {
+			for _, m := range slices.Backward(p.Models) {
+				if m.ID == id && m.ContextWindow > 0 {
+					return m.ContextWindow, true
+				}
 			}
 		}
 	}
 	return 0, false
 }
 
-// Cost is the price of the model r, if one is configured.
+// Cost is the price of the model r, if one is configured. Here a model id may
+// repeat the name of its provider, in r and in the configuration.
 func (c *Config) Cost(r ModelRef) (Cost, bool) {
-	if m, ok := c.Model(r); ok && m.Cost != nil {
-		return *m.Cost, true
+	p, _ := c.Provider(r.Provider)
+	prefix := NormalizeProvider(r.Provider) + "/"
+	id := strings.TrimPrefix(r.Model, prefix)
+	for _, m := range p.Models {
+		if m.Cost != nil && strings.TrimPrefix(m.ID, prefix) == id {
+			return *m.Cost, true
+		}
 	}
 	return Cost{}, false
 }

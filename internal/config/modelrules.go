@@ -168,17 +168,19 @@ func (c *Config) ParseModel(agent, text string) (ModelRef, bool) {
 }
 
 // ModelAllowed reports whether sessions of agent may choose r; subagent says
-// that the session belongs to a subagent.
+// that the session belongs to a subagent. Bare names in the allow-list are of
+// the agent's default provider, also for its subagents.
 func (c *Config) ModelAllowed(agent string, r ModelRef, subagent bool) bool {
 	if len(c.Agents.Defaults.Models) == 0 {
 		return true
 	}
 	r.Provider = NormalizeProvider(r.Provider)
 	own := c.DefaultModel(agent)
+	provider := own.Provider
 	if subagent {
 		own = c.subagentModel(agent)
 	}
-	return r == own || slices.Contains(c.allowed(own.Provider), r)
+	return r == own || slices.Contains(c.allowed(provider), r)
 }
 
 // allowed are the models of the allow-list and the fallbacks, each once.

@@ -79,6 +79,7 @@ func TestModelAllowed(t *testing.T) {
 	const list = `models: {"fake/m2": {}, "Other/X": {}}, model: {primary: "fake/m1", fallbacks: ["third/y", "m7"]}`
 	c := parse(t, `{agents: {defaults: {`+list+`, subagents: {model: "sub/s"}}, list: [{id: "main"}, {id: "ops", model: "own/o", subagents: {model: {primary: "mine/s"}}}]}}`)
 	plain := parse(t, `{agents: {defaults: {`+list+`}}}`)
+	bare := parse(t, `{agents: {defaults: {models: {solo: {}}}, list: [{id: "ops", model: "own/o", subagents: {model: "sub/s"}}]}}`)
 	tests := []struct {
 		name     string
 		c        *Config
@@ -91,6 +92,7 @@ func TestModelAllowed(t *testing.T) {
 		{"fallback", c, "main", "third/y", false, true}, {"bare fallback", c, "main", "fake/m7", false, true}, {"unlisted", c, "main", "fake/m9", false, false},
 		{"default", c, "main", "fake/m1", false, true}, {"default of another agent", c, "main", "own/o", false, false}, {"own default", c, "ops", "own/o", false, true}, {"default of the defaults", c, "ops", "fake/m1", false, false},
 		{"subagent's model", c, "main", "sub/s", true, true}, {"subagent has not the default", c, "main", "fake/m1", true, false}, {"subagent's own", c, "ops", "mine/s", true, true}, {"not the defaults' subagent", c, "ops", "sub/s", true, false},
+		{"bare listed name is of the agent's provider", bare, "ops", "own/solo", true, true}, {"not of the subagent's", bare, "ops", "sub/solo", true, false},
 		{"subagent without a setting", plain, "main", "fake/m1", true, true},
 		{"no list", parse(t, `{}`), "main", "any/thing", false, true},
 	}
@@ -127,9 +129,24 @@ func TestProviderForModel(t *testing.T) {
 
 func TestWindowCostAndLookup(t *testing.T) {
 	c := parse(t, `{`+providers+`}`)
-	for r, want := range map[string]int64{"zoo/lion": 1000, "ZOO/shared": 5, "farm/shared": 7, "other/shared": 5, "other/lion": 1000, "farm/bare": 0, "farm/Lion": 0, "echo/echo": 128_000} {
+	for r, want := range map[string]int64{"zoo/lion": 1000, "ZOO/shared": 5, "farm/shared": 7, "other/shared": 7, "other/lion": 1000, "farm/bare": 0, "farm/Lion": 0, "echo/echo": 128_000} {
 		if got, ok := c.ContextWindow(ref(r)); got != want || ok != (want != 0) {
 			t.Errorf("ContextWindow(%s) = %d, %v, want %d", r, got, ok, want)
+		}
+	}
+	odd := parse(t, `{models: {providers: {
+		a: {baseUrl: "u", models: [{id: "q/z", contextWindow: 1}, {id: "a/own", contextWindow: 2, cost: {input: 2}}, {id: "q/x/y", contextWindow: 3}, {id: "b/m", contextWindow: 4}]},
+		b: {baseUrl: "u", models: [{id: "m", contextWindow: 5, cost: {input: 5}}, {id: "z", contextWindow: 6}]}}}}`)
+	for r, want := range map[ModelRef]int64{
+		{"q", "z"}: 1, {"A", "own"}: 2, {"x", "own"}: 0, {"q", "x/y"}: 0, {"b", "m"}: 5, {"c", "m"}: 5, {"c", "z"}: 6, {"", "m"}: 5,
+	} {
+		if got, _ := odd.ContextWindow(r); got != want {
+			t.Errorf("ContextWindow(%s) = %d, want %d", r, got, want)
+		}
+	}
+	for r, want := range map[ModelRef]float64{{"A", "own"}: 2, {"a", "a/own"}: 2, {"b", "b/m"}: 5, {"b", "m"}: 5, {"a", "b/m"}: 0, {"", "m"}: 0} {
+		if got, _ := odd.Cost(r); got.Input != want {
+			t.Errorf("Cost(%s) = %v, want %v", r, got.Input, want)
 		}
 	}
 	if got, ok := c.Cost(ref("zoo/lion")); !ok || got != (Cost{Input: 2, Output: 10, CacheRead: 0.5}) {

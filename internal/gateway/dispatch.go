@@ -89,7 +89,7 @@ func (g *Gateway) connect(c *conn, req protocol.Request) {
 		return
 	}
 	var p protocol.ConnectParams
-	if err := rawjson.Unmarshal(params, &p); err != nil {
+	if err := protocol.Read(params, &p); err != nil {
 		g.refuse(c, req.ID, refused(protocol.Invalidf("invalid connect params: %v", err)))
 		return
 	}

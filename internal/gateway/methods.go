@@ -44,7 +44,7 @@ func bind[P, R any](name string, scope protocol.Scope, h func(*Gateway, context.
 	}
 	m.serve = func(g *Gateway, ctx context.Context, c *call, params rawjson.Value) (any, error) {
 		var p P
-		if err := rawjson.Unmarshal(params, &p); err != nil {
+		if err := protocol.Read(params, &p); err != nil {
 			return nil, fmt.Errorf("decode params of %s: %w", name, err)
 		}
 		return h(g, ctx, c, p)

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"cmp"
+
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
@@ -81,7 +83,7 @@ func (g *Gateway) addUsage(row *protocol.Row, e sessions.Entry, look *transcript
 	}
 	if row.TotalTokens == nil || row.ContextTokens == nil || row.EstimatedCostUSD == nil {
 		if u, ok := look.Usage(); ok {
-			g.addTranscriptUsage(row, u)
+			g.addTranscriptUsage(row, u, model)
 		}
 	}
 	if row.ContextTokens == nil {
@@ -92,8 +94,10 @@ func (g *Gateway) addUsage(row *protocol.Row, e sessions.Entry, look *transcript
 	row.TotalTokensFresh = row.TotalTokens != nil
 }
 
-func (g *Gateway) addTranscriptUsage(row *protocol.Row, u transcript.Usage) {
-	model := config.ModelRef{Provider: u.Provider, Model: u.Model}
+// addTranscriptUsage fills in what the transcript tells. Answers that do not
+// name their model are of the row's.
+func (g *Gateway) addTranscriptUsage(row *protocol.Row, u transcript.Usage, model config.ModelRef) {
+	model = config.ModelRef{Provider: cmp.Or(u.Provider, model.Provider), Model: cmp.Or(u.Model, model.Model)}
 	if row.TotalTokens == nil && u.TotalTokens > 0 {
 		row.TotalTokens = rawjson.MustMarshal(u.TotalTokens)
 	}

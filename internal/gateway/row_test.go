@@ -58,6 +58,7 @@ func TestDerivedTitle(t *testing.T) {
 		{`{}`, strings.Repeat("b", 58) + "😀bb", strings.Repeat("b", 58) + "…"},
 		{`{"sessionId":"` + id + `","updatedAt":1767607201000}`, "", "01234567 (2026-01-05)"},
 		{`{"sessionId":"` + id + `","updatedAt":0}`, " ", "01234567"},
+		{`{"sessionId":"` + id + `","updatedAt":-5}`, "", "01234567"},
 	} {
 		e, err := sessions.ParseEntry([]byte(tt.entry))
 		if err != nil {
@@ -99,6 +100,27 @@ func TestRow(t *testing.T) {
 	}
 	if _, ok := g.row("agent:main:none"); ok {
 		t.Error("a row for nothing")
+	}
+}
+
+// What answers cost is known also when they do not name their model: it is the
+// row's then. A provider alone is that of the row's model.
+func TestRowCountsWhatTheTranscriptCost(t *testing.T) {
+	g := bare(t, `{models: {providers: {p: {baseUrl: "http://127.0.0.1:1/v1", models: [{id: "m", contextWindow: 10, cost: {input: 1}}, {id: "n", contextWindow: 20, cost: {input: 2}}]},
+		q: {baseUrl: "http://127.0.0.1:1/v1", models: [{id: "m", contextWindow: 30, cost: {input: 3}}]}}}}`,
+		`{"agent:main:none":{"sessionId":"none"},"agent:main:model":{"sessionId":"model"},"agent:main:provider":{"sessionId":"provider"},"agent:main:both":{"sessionId":"both"},"agent:main:own":{"sessionId":"own","modelOverride":"n","providerOverride":"p"}}`)
+	dir := filepath.Join(g.cfg.StateDir, "agents/main/sessions")
+	for id, tt := range map[string]struct{ names, cost, window string }{
+		"none": {``, "1", "10"}, "model": {`"model":"n",`, "2", "20"}, "provider": {`"provider":"q",`, "3", "10"}, "both": {`"provider":"q","model":"m",`, "3", "30"}, "own": {``, "2", "20"},
+	} {
+		line := `{"message":{"role":"assistant",` + tt.names + `"usage":{"input":1000000}}}` + "\n"
+		if err := os.WriteFile(filepath.Join(dir, id+".jsonl"), []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		row, ok := g.row("agent:main:" + id)
+		if !ok || string(row.EstimatedCostUSD) != tt.cost || string(row.ContextTokens) != tt.window {
+			t.Errorf("%s: cost %s, window %s, want %s and %s", id, row.EstimatedCostUSD, row.ContextTokens, tt.cost, tt.window)
+		}
 	}
 }
 

@@ -31,6 +31,20 @@ func TestRefusedPatchMovesTheKey(t *testing.T) {
 	}
 }
 
+// Resolving reads; it moves a session to its canonical key only where nothing
+// stands under that key yet.
+func TestResolveMovesWhatHasNoCanonicalKey(t *testing.T) {
+	g := bare(t, `{}`, `{"agent:main:Old":{"sessionId":"s","updatedAt":5},"agent:main:both":{"sessionId":"b","updatedAt":5},"agent:main:BOTH":{"sessionId":"c","updatedAt":9}}`)
+	for key, wantStored := range map[string]string{"agent:main:old": "agent:main:old", "both": "agent:main:BOTH"} {
+		if _, err := g.sessionsResolve(t.Context(), nil, protocol.SessionsResolveParams{Key: key}); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		if f, _, err := g.stores.Lookup(key); f.StoredKey != wantStored || err != nil {
+			t.Errorf("%s is stored as %s, %v, want %s", key, f.StoredKey, err, wantStored)
+		}
+	}
+}
+
 // An entry that was never dated has updatedAt null in its row; the fields
 // beside the row leave it out.
 func TestChangedLeavesOutMissingTime(t *testing.T) {

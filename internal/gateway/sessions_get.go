@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"math"
-	"strconv"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
@@ -50,7 +49,7 @@ func looseText(v rawjson.Value) string {
 		return jstext.Trim(s)
 	}
 	if f, ok := rawjson.Number(v); ok {
-		return strconv.FormatFloat(f, 'f', -1, 64)
+		return string(rawjson.MustMarshal(f + 0)) // -0 is 0
 	}
 	return ""
 }

@@ -45,8 +45,8 @@ func (g *Gateway) sessionsResolve(ctx context.Context, _ *call, p protocol.Sessi
 	return sessionsResolveResult{true, found}, nil
 }
 
-// resolveKey finds a session by its key; one that stands in the file under an
-// older spelling is moved to the canonical one.
+// resolveKey finds a session by its key; one that stands in the file under
+// older spellings only is moved to the canonical one.
 func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.SessionsResolveParams) (string, error) {
 	none := protocol.Invalidf("No session found: %s", key)
 	f, ok, err := g.stores.Lookup(key)
@@ -58,7 +58,9 @@ func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.Session
 	}
 	if f.StoredKey != f.Key {
 		err := f.Store.Update(ctx, func(tx *sessions.Tx) error {
-			tx.Claim(f.Key)
+			if _, ok := tx.Get(f.Key); !ok {
+				tx.Claim(f.Key)
+			}
 			return nil
 		})
 		if err != nil {

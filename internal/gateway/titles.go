@@ -42,7 +42,7 @@ func derivedTitle(e sessions.Entry, firstMessage string) string {
 		return cutTitle(s)
 	}
 	title := jstext.Cut(e.SessionID(), 8)
-	if at := e.UpdatedAt(); at != 0 {
+	if at := e.UpdatedAt(); at > 0 {
 		title += " (" + time.UnixMilli(at).UTC().Format(time.DateOnly) + ")"
 	}
 	return title

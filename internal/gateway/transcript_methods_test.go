@@ -72,6 +72,16 @@ func TestSessionsGet(t *testing.T) {
 	}
 }
 
+func TestLooseTextSpellsNumbersAsJavaScript(t *testing.T) {
+	for in, want := range map[string]string{
+		`" a "`: "a", `5`: "5", `1.50`: "1.5", `-0.0`: "0", `1e3`: "1000", `1e21`: "1e+21", `1e-7`: "1e-7", `123456789012345678901`: "123456789012345680000", `true`: "", `[1]`: "", ``: "",
+	} {
+		if got := looseText(rawjson.Value(in)); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestSessionsPreview(t *testing.T) {
 	g := withTranscript(t, "one", strings.Repeat("x", 300))
 	keys := []string{" A ", " ", "no-id", "no-file", "gone"}

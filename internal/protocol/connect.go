@@ -1,7 +1,5 @@
 package protocol
 
-import "github.com/parleyd/parley/internal/rawjson"
-
 // ConnectParams are the params of connect, the first request of a connection.
 type ConnectParams struct {
 	MinProtocol Int             `json:"minProtocol"`
@@ -101,19 +99,19 @@ type Challenge struct {
 func (c *Client) UnmarshalJSON(data []byte) error {
 	type plain Client
 	*c = Client{}
-	return rawjson.Unmarshal(data, (*plain)(c))
+	return Read(data, (*plain)(c))
 }
 
 // UnmarshalJSON reads a device proof.
 func (d *Device) UnmarshalJSON(data []byte) error {
 	type plain Device
 	*d = Device{}
-	return rawjson.Unmarshal(data, (*plain)(d))
+	return Read(data, (*plain)(d))
 }
 
 // UnmarshalJSON reads credentials.
 func (c *Credentials) UnmarshalJSON(data []byte) error {
 	type plain Credentials
 	*c = Credentials{}
-	return rawjson.Unmarshal(data, (*plain)(c))
+	return Read(data, (*plain)(c))
 }

@@ -106,6 +106,21 @@ func decodeWhole(raw rawjson.Value) any {
 	return decodeScalar(raw)
 }
 
+// Read reads an object that the schema of v has accepted into the struct that v
+// points to. Of repeated names the last counts, as for the schema: an earlier
+// one may be of a type that v has no place for.
+func Read(raw rawjson.Value, v any) error {
+	err := rawjson.Unmarshal(raw, v)
+	if err == nil {
+		return nil
+	}
+	o, notObject := rawjson.Parse(raw)
+	if notObject != nil {
+		return err
+	}
+	return rawjson.Unmarshal(o.JSON(), v)
+}
+
 // number is the JavaScript number that raw spells. One beyond the range of a
 // double is an infinity there, which the rules take for an integer beyond every
 // limit; the largest double is both too, and the library can compute with it.

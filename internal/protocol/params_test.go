@@ -226,6 +226,32 @@ func TestRepeatedNamesReplaceTheEarlierWhole(t *testing.T) {
 	}
 }
 
+func TestRepeatedNamesMayDifferInType(t *testing.T) {
+	for in, want := range map[string]SessionsPatchParams{
+		`{"key":1.5,"label":[],"key":"k","label":"l"}`:                   {Key: "k", SessionChanges: SessionChanges{Label: Some("l")}},
+		`{"key":"first","fastMode":"x","key":"k","fastMode":null}`:       {Key: "k", SessionChanges: SessionChanges{FastMode: Opt[bool]{Set: true, Null: true}}},
+		`{"spawnDepth":"deep","key":{"a":1},"spawnDepth":2e0,"key":"k"}`: {Key: "k", SessionChanges: SessionChanges{SpawnDepth: Some(Int(2))}},
+	} {
+		var got SessionsPatchParams
+		if err := Read([]byte(in), &got); err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", in, d)
+		}
+	}
+	var c ConnectParams
+	if err := Read([]byte(`{"client":{"id":5,"id":"b"},"auth":7,"auth":{"token":null,"token":"t"}}`), &c); err != nil || c.Client.ID != "b" || *c.Auth.Token != "t" {
+		t.Errorf("connect: %+v, %v", c, err)
+	}
+	if err := Read([]byte(`{"key":"k","key":5}`), &SessionsPatchParams{}); err == nil {
+		t.Error("the last is a number, and was read as text")
+	}
+	if err := Read([]byte(`[]`), &SessionsPatchParams{}); err == nil {
+		t.Error("an array was read as params")
+	}
+}
+
 func TestUnvalidatedParamsTakeAnything(t *testing.T) {
 	for _, in := range []string{`5`, `"x"`, `[1]`, `null`, `true`, `{"key":5,"Limit":1}`} {
 		var get SessionsGetParams

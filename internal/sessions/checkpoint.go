@@ -384,7 +384,7 @@ func (l *fileLog) written(v *Snapshot, f *newFile) {
 	for _, r := range f.unsettled {
 		// From now on readers see what the file has.
 		if now := next.record(r.key); now == r {
-			next.replace(r, &record{slot: r.slot, entry: lazyEntry(r.text(), false), updated: r.updated, dated: r.dated})
+			next.replace(r, &record{slot: r.slot, entry: lazyEntry(r.text(), nil), updated: r.updated, dated: r.dated})
 		}
 	}
 	l.publish(next)

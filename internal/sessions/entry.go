@@ -15,12 +15,20 @@ type Entry struct{ e *entry }
 // are first asked for: most entries of a large store never are.
 type entry struct {
 	raw rawjson.Value // compact, as it was read or made
-	// loose is true for text from a file that may have an old form: readers see
-	// it with the fields of today, the file gets it normalised.
-	loose   bool
-	fields  atomic.Pointer[rawjson.Object] // as readers see them
-	settled atomic.Pointer[rawjson.Value]  // of a loose entry: the form that is written
-	found   atomic.Pointer[found]          // what a search looks at
+	// loose is there for text from a file that may have an old form. Readers see
+	// it with the fields of today, and once loose is true, in the form that is
+	// written: a change of the file brings all its entries in order.
+	loose   *atomic.Bool
+	fields  atomic.Pointer[split]
+	settled atomic.Pointer[rawjson.Value] // of a loose entry: the form that is written
+	found   atomic.Pointer[found]         // what a search looks at
+}
+
+// split is an entry's fields as readers see them: before (written is false) or
+// after the file has changed.
+type split struct {
+	rawjson.Object
+	written bool
 }
 
 // ParseEntry reads an entry; raw must be a JSON object.
@@ -35,22 +43,30 @@ func ParseEntry(raw rawjson.Value) (Entry, error) {
 // NewEntry makes an entry of fields, which must not be changed afterwards.
 func NewEntry(fields rawjson.Object) Entry {
 	e := &entry{raw: fields.JSON()}
-	e.fields.Store(&fields)
+	e.fields.Store(&split{Object: fields})
 	return Entry{e}
 }
 
 // lazyEntry is the entry of a compact, valid JSON object.
-func lazyEntry(raw rawjson.Value, loose bool) Entry { return Entry{&entry{raw: raw, loose: loose}} }
+func lazyEntry(raw rawjson.Value, loose *atomic.Bool) Entry {
+	return Entry{&entry{raw: raw, loose: loose}}
+}
 
 // object is the entry's fields. Two goroutines may split the text at the same
 // time; they come to the same.
 func (e *entry) object() rawjson.Object {
-	if o := e.fields.Load(); o != nil {
-		return *o
+	written := e.loose != nil && e.loose.Load()
+	if f := e.fields.Load(); f != nil && f.written == written {
+		return f.Object
 	}
-	o := e.migrated().Fields()
-	e.fields.CompareAndSwap(nil, &o)
-	return o
+	f := &split{written: written}
+	if written {
+		f.Object, _ = rawjson.Parse(e.text()) // made of an object
+	} else {
+		f.Object = e.migrated().Fields()
+	}
+	e.fields.Store(f)
+	return f.Object
 }
 
 // migrated is the entry with the fields of today. It is not kept.
@@ -58,8 +74,8 @@ func (e *entry) migrated() Entry {
 	// Where an entry comes from its text has been checked, so this cannot fail.
 	o, _ := rawjson.Parse(e.raw)
 	m := Entry{&entry{raw: e.raw}}
-	m.e.fields.Store(&o)
-	if e.loose {
+	m.e.fields.Store(&split{Object: o})
+	if e.loose != nil {
 		m = migrate(m)
 	}
 	return m
@@ -68,7 +84,7 @@ func (e *entry) migrated() Entry {
 // text is the entry's compact JSON in the form that is written. Unlike object
 // it does not keep the fields: a checkpoint looks at every entry.
 func (e *entry) text() rawjson.Value {
-	if !e.loose {
+	if e.loose == nil {
 		return e.raw
 	}
 	if t := e.settled.Load(); t != nil {
@@ -82,14 +98,14 @@ func (e *entry) text() rawjson.Value {
 	return text
 }
 
-// unsettled reports whether the form that is written differs from the one that
-// readers see. It holds after text.
-func (e *entry) unsettled() bool { return e.loose && string(*e.settled.Load()) != string(e.raw) }
+// unsettled reports whether the form that is written differs from the text that
+// was read. It holds after text.
+func (e *entry) unsettled() bool { return e.loose != nil && string(*e.settled.Load()) != string(e.raw) }
 
 // settledAs reports whether next, which came of e by a change of other fields,
 // has the form that is written because e has it.
 func (e *entry) settledAs(next *entry) bool {
-	if e.loose && (e.settled.Load() == nil || e.unsettled()) {
+	if e.loose != nil && (e.settled.Load() == nil || e.unsettled()) {
 		return false
 	}
 	return sameForm(e.object(), next.object())
@@ -136,7 +152,7 @@ func (e Entry) Raw() rawjson.Value {
 	switch {
 	case e.e == nil:
 		return rawjson.Value("{}")
-	case e.e.loose:
+	case e.e.loose != nil:
 		return e.e.object().JSON()
 	}
 	return e.e.raw

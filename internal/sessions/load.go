@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tidwall/btree"
 
@@ -100,6 +101,7 @@ func readStamped(files *disk.FS, path string) ([]byte, stamp, error) {
 // place and takes its last value.
 func parseStore(data []byte, keys Keys, agent string) (*Snapshot, error) {
 	v := newSnapshot(keys, agent)
+	v.changed = new(atomic.Bool)
 	if len(bytes.TrimSpace(data)) == 0 {
 		return v, nil
 	}
@@ -107,7 +109,7 @@ func parseStore(data []byte, keys Keys, agent string) (*Snapshot, error) {
 	var repeated map[string]bool
 	_, err := rawjson.CompactObject(make([]byte, 0, len(data)), data, func(name []byte, value rawjson.Value) error {
 		// A copy: one entry must not keep the memory of the whole file.
-		r := loadRecord(keys, agent, string(name), bytes.Clone(value))
+		r := loadRecord(keys, agent, string(name), bytes.Clone(value), v.changed)
 		r.pos = uint64(len(records))
 		records = append(records, r)
 		return nil
@@ -220,7 +222,8 @@ func load[T any](into *btree.BTreeG[T], list []T, compare func(a, b T) int) {
 }
 
 // loadRecord is the record of a member as it stands in a file; raw is compact.
-func loadRecord(keys Keys, agent, key string, raw rawjson.Value) *record {
+// changed becomes true when the file is changed.
+func loadRecord(keys Keys, agent, key string, raw rawjson.Value, changed *atomic.Bool) *record {
 	s := newSlot(agent, key)
 	r := &record{slot: s}
 	if rawjson.Kind(raw) != '{' {
@@ -229,7 +232,7 @@ func loadRecord(keys Keys, agent, key string, raw rawjson.Value) *record {
 	}
 	s.object = true
 	var spawnedBy, parentKey string
-	loose := false
+	old := false
 	// The text has been checked, so this cannot fail.
 	_ = rawjson.Walk(raw, func(name []byte, value rawjson.Value) error {
 		switch string(name) {
@@ -248,12 +251,15 @@ func loadRecord(keys Keys, agent, key string, raw rawjson.Value) *record {
 			parentKey, _ = rawjson.Text(value)
 		case "provider", "lastProvider", "room", "model", "modelProvider", "deliveryContext", "channel", "origin",
 			"lastChannel", "lastTo", "lastAccountId", "lastThreadId":
-			loose = true
+			old = true
 		}
 		return nil
 	})
 	s.parents = parents(keys, agent, spawnedBy, parentKey)
-	r.entry = lazyEntry(raw, loose)
+	if !old {
+		changed = nil
+	}
+	r.entry = lazyEntry(raw, changed)
 	return r
 }
 

@@ -98,7 +98,7 @@ func (v *Snapshot) apply(c change) {
 	if r := v.record(c.key); r != nil && c.moved {
 		v.replace(r, nil)
 	}
-	v.put(c.key, lazyEntry(c.entry, false))
+	v.put(c.key, lazyEntry(c.entry, nil))
 }
 
 // mark remembers a change that the file does not have. The caller holds mu.

@@ -16,7 +16,7 @@ func SelectedModel(c *config.Config, agent string, e Entry) config.ModelRef {
 	if model == "" {
 		return c.DefaultModel(agent)
 	}
-	if provider := jstext.Trim(e.Text("providerOverride")); provider != "" {
+	if provider := config.NormalizeProvider(e.Text("providerOverride")); provider != "" {
 		return config.ModelRef{Provider: provider, Model: model}
 	}
 	if ref, ok := splitModel(model); ok {
@@ -58,10 +58,11 @@ func ShownModel(c *config.Config, agent string, e Entry) config.ModelRef {
 	return config.ModelRef{Provider: provider, Model: model}
 }
 
-// splitModel splits "provider/model" at the first slash.
+// splitModel splits "provider/model" at the first slash. The provider gets the
+// name by which it is configured; one that is stored as a field keeps its own.
 func splitModel(text string) (config.ModelRef, bool) {
 	provider, model, ok := strings.Cut(text, "/")
-	provider, model = jstext.Trim(provider), jstext.Trim(model)
+	provider, model = config.NormalizeProvider(provider), jstext.Trim(model)
 	if !ok || provider == "" || model == "" {
 		return config.ModelRef{}, false
 	}
@@ -80,7 +81,8 @@ func chooseModel(o *rawjson.Object, m config.ModelRef, isDefault bool) {
 		}
 	}
 	if isDefault {
-		chosen = remove(o, "providerOverride", "modelOverride")
+		chosen = o.Text("providerOverride") != "" || o.Text("modelOverride") != "" // empty ones chose nothing
+		o.Delete("providerOverride", "modelOverride")
 	} else {
 		set("providerOverride", m.Provider)
 		set("modelOverride", m.Model)

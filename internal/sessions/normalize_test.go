@@ -1,6 +1,9 @@
 package sessions
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 func TestMigrateAndNormalize(t *testing.T) {
 	for _, tt := range []struct{ in, migrated, normal string }{
@@ -74,6 +77,36 @@ func TestNormalizingAloneWritesNothing(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// The first change of a file brings all its entries in order. Readers see that
+// at once, not when the file has been written, and also when the change is
+// refused.
+func TestReadersSeeTheWrittenFormAfterAChange(t *testing.T) {
+	for name, change := range map[string]func(*Tx) error{
+		"put":     func(tx *Tx) error { tx.Put("b", entryOf(t, `{"x":1}`)); return nil },
+		"nothing": func(*Tx) error { return nil },
+		"refused": func(*Tx) error { return errors.New("refused") },
+	} {
+		st := openOne(t, `{"a":{"model":" m ","lastTo":" 1 "},"b":{},"c":{"provider":"x","modelProvider":""}}`)
+		both := func() (a, c string) {
+			_ = st.View(func(v *Snapshot) error {
+				for key, to := range map[string]*string{"a": &a, "c": &c} {
+					e, _ := v.Get(key)
+					*to = string(e.Raw())
+				}
+				return nil
+			})
+			return a, c
+		}
+		if a, c := both(); a != `{"model":" m ","lastTo":" 1 "}` || c != `{"modelProvider":"","channel":"x"}` {
+			t.Errorf("before: %s, %s", a, c)
+		}
+		_ = st.Update(t.Context(), change)
+		if a, c := both(); a != `{"model":"m","lastTo":"1","deliveryContext":{"to":"1"}}` || c != `{"channel":"x","deliveryContext":{"channel":"x"},"lastChannel":"x"}` {
+			t.Errorf("%s: %s, %s", name, a, c)
+		}
+	}
 }
 
 func TestACPSurvivesAReplacement(t *testing.T) {

@@ -115,6 +115,8 @@ type field struct {
 	// lineage: the field tells where a spawned session comes from. Only such a
 	// session has it, and once set it stays. Of other fields null removes them.
 	lineage bool
+	// number: of a lineage field only a number counts as set.
+	number bool
 	// trim: white space around the text does not count.
 	trim bool
 	// filled: an empty text is refused, "invalid <name>: empty"; of a lineage
@@ -136,7 +138,7 @@ type field struct {
 var fields = []field{
 	{name: "spawnedBy", in: text(func(c *changes) protocol.Opt[string] { return c.SpawnedBy }), lineage: true, trim: true, filled: true, filledFirst: true},
 	{name: "spawnedWorkspaceDir", in: text(func(c *changes) protocol.Opt[string] { return c.SpawnedWorkspaceDir }), lineage: true, trim: true, filled: true},
-	{name: "spawnDepth", in: raw(func(c *changes) protocol.Opt[protocol.Int] { return c.SpawnDepth }), lineage: true},
+	{name: "spawnDepth", in: raw(func(c *changes) protocol.Opt[protocol.Int] { return c.SpawnDepth }), lineage: true, number: true},
 	{name: "subagentRole", in: text(func(c *changes) protocol.Opt[string] { return c.SubagentRole }), lineage: true},
 	{name: "subagentControlScope", in: text(func(c *changes) protocol.Opt[string] { return c.SubagentControlScope }), lineage: true},
 	{name: "label", in: text(func(c *changes) protocol.Opt[string] { return c.Label }), trim: true, filled: true, rule: labelFree},
@@ -204,7 +206,10 @@ func (f *field) judge(c *patch, v *value) *protocol.Error {
 
 func (f *field) judgeLineage(c *patch, v *value, empty bool) *protocol.Error {
 	was := c.fields.Get(f.name)
-	set := rawjson.Truthy(was) || rawjson.Kind(was) == '0'
+	set := rawjson.Truthy(was)
+	if f.number {
+		set = rawjson.Kind(was) == '0' // also 0
+	}
 	switch {
 	case v.null && set:
 		return protocol.Invalidf("%s cannot be cleared once set", f.name)

@@ -55,6 +55,7 @@ func TestPatch(t *testing.T) {
 		{name: "usage off", entry: `{"responseUsage":"full"}`, patch: `{"responseUsage":"off"}`, want: `{}`},
 		{name: "thinking bad", entry: `{}`, patch: `{"thinkingLevel":"nope"}`, fault: "invalid thinkingLevel (use off|minimal|low|medium|high|adaptive)"},
 		{name: "thinking bad, zai", entry: `{"providerOverride":"zai","modelOverride":"glm"}`, patch: `{"thinkingLevel":"nope"}`, fault: "invalid thinkingLevel (use off|on)"},
+		{name: "thinking bad, model with xhigh", entry: `{"providerOverride":"openai","modelOverride":"gpt-5.4"}`, patch: `{"thinkingLevel":"nope"}`, fault: "invalid thinkingLevel (use off|minimal|low|medium|high|adaptive)"},
 		{name: "xhigh refused", entry: `{}`, patch: `{"thinkingLevel":"x-high"}`, fault: `thinkingLevel "xhigh" is only supported for provider models that advertise xhigh reasoning`},
 		{name: "xhigh with its model", entry: `{}`, patch: `{"thinkingLevel":"Extra High","model":"openai/gpt-5.4"}`,
 			want: `{"thinkingLevel":"xhigh","providerOverride":"openai","modelOverride":"gpt-5.4"}`},
@@ -68,6 +69,8 @@ func TestPatch(t *testing.T) {
 		{name: "lineage again", key: sub, entry: `{"spawnedBy":"p","spawnDepth":0}`, patch: `{"spawnedBy":"p ","spawnDepth":0}`, want: `{"spawnedBy":"p","spawnDepth":0}`},
 		{name: "lineage again, number spelled otherwise", key: sub, entry: `{"spawnDepth":2.0}`, patch: `{"spawnDepth":2}`, want: `{"spawnDepth":2}`},
 		{name: "lineage changed", key: sub, entry: `{"spawnDepth":0}`, patch: `{"spawnDepth":1}`, fault: "spawnDepth cannot be changed once set"},
+		{name: "lineage not set before", key: sub, entry: `{"spawnDepth":"1","spawnedBy":"","subagentRole":null}`, patch: `{"spawnDepth":1,"spawnedBy":"p","subagentRole":"leaf"}`,
+			want: `{"spawnDepth":1,"spawnedBy":"p","subagentRole":"leaf"}`},
 		{name: "lineage cleared", key: sub, entry: `{"spawnDepth":0}`, patch: `{"spawnDepth":null}`, fault: "spawnDepth cannot be cleared once set"},
 		{name: "lineage cleared unset", entry: `{}`, patch: `{"spawnedBy":null}`, want: `{}`},
 		{name: "model", entry: `{"model":"m1","modelProvider":"fake","contextTokens":9,"authProfileOverride":"p","fallbackNoticeReason":"r"}`,
@@ -75,6 +78,7 @@ func TestPatch(t *testing.T) {
 		{name: "model same again keeps its run", entry: `{"providerOverride":"fake","modelOverride":"m2","model":"m2","modelProvider":"fake","contextTokens":9,"fallbackNoticeReason":"r"}`,
 			patch: `{"model":"m2"}`, want: `{"providerOverride":"fake","modelOverride":"m2","model":"m2","modelProvider":"fake","contextTokens":9,"fallbackNoticeReason":"r"}`},
 		{name: "model default", entry: `{"providerOverride":"fake","modelOverride":"m2"}`, patch: `{"model":"m1"}`, want: `{}`},
+		{name: "model null, empty choice", entry: `{"modelOverride":"","contextTokens":5,"fallbackNoticeReason":"r"}`, patch: `{"model":null}`, want: `{"contextTokens":5,"fallbackNoticeReason":"r"}`},
 		{name: "model null", entry: `{"providerOverride":"fake","modelOverride":"m2","model":"m2"}`, patch: `{"model":null}`, want: `{}`},
 		{name: "model blank", entry: `{}`, patch: `{"model":" "}`, fault: "invalid model: empty"},
 		{name: "model bad", entry: `{}`, patch: `{"model":"fake/"}`, fault: "invalid model: fake/"},
@@ -249,6 +253,10 @@ func TestModels(t *testing.T) {
 		{`{"modelOverride":"a/b"}`, "a/b", "a/b", "a/b"},
 		{`{"modelOverride":"a/b","providerOverride":"openrouter"}`, "openrouter/a/b", "openrouter/a/b", "openrouter/a/b"},
 		{`{"modelOverride":"m2"}`, "fake/m2", "fake/m2", "fake/m2"},
+		{`{"modelOverride":"M2","providerOverride":" Z.AI "}`, "zai/M2", "zai/M2", "zai/M2"},
+		{`{"modelOverride":"Bedrock/b"}`, "amazon-bedrock/b", "amazon-bedrock/b", "amazon-bedrock/b"},
+		{`{"model":"Fake/M"}`, "fake/m1", "fake/M", "fake/M"},
+		{`{"model":"M","modelProvider":"Fake"}`, "fake/m1", "Fake/M", "Fake/M"},
 	} {
 		e := entryOf(t, tt.entry)
 		if got := SelectedModel(c, "main", e).String(); got != tt.selected {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/parleyd/parley/internal/atomicfile"
@@ -187,9 +188,10 @@ func (l *fileLog) rebuild(v *Snapshot, suffix string) error {
 // salvage reads the members of a damaged store file before the damage.
 func salvage(data []byte, keys Keys, agent string) *Snapshot {
 	v := newSnapshot(keys, agent)
+	v.changed = new(atomic.Bool)
 	// The error says where the damage begins; what comes before is whole.
 	_, _ = rawjson.CompactObject(nil, data, func(name []byte, value rawjson.Value) error {
-		r := loadRecord(keys, agent, string(name), bytes.Clone(value))
+		r := loadRecord(keys, agent, string(name), bytes.Clone(value), v.changed)
 		old := v.record(r.key)
 		if old != nil {
 			r.pos = old.pos

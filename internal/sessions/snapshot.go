@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/tidwall/btree"
@@ -44,6 +45,9 @@ type Snapshot struct {
 	damaged bool  // the file holds something that is no JSON object
 	blank   bool  // the file is there and holds nothing
 	own     bool  // the file is as we write it: nothing in it is in an old form
+	// changed is shared with later snapshots: it becomes true when somebody has
+	// tried to change what was read, for its entries in an old form.
+	changed *atomic.Bool
 }
 
 // slot is a member's place in the file and what it is found by. It is

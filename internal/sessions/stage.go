@@ -24,7 +24,11 @@ func (s *Store) stage(base *Snapshot, batch []*update) (next *Snapshot, lines []
 			continue
 		}
 		tx := newTx(next)
-		if u.err = u.run(tx); u.err != nil || u.panicked != nil {
+		u.err = u.run(tx)
+		if base.changed != nil {
+			base.changed.Store(true)
+		}
+		if u.err != nil || u.panicked != nil {
 			tx.undo()
 			continue
 		}

@@ -122,7 +122,7 @@ func (tx *Tx) Get(key string) (Entry, bool) {
 // Put sets the entry of a stored key; a new key goes to the end of the file.
 func (tx *Tx) Put(key string, e Entry) {
 	if e.e == nil {
-		e = lazyEntry(e.Raw(), false)
+		e = lazyEntry(e.Raw(), nil)
 	}
 	old := tx.record(key)
 	if old != nil && old.object {

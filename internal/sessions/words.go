@@ -77,13 +77,11 @@ func thinkingLevel(text string) (string, bool) {
 	return thinkingWords.lookup(text)
 }
 
-// thinkingHint names the levels that a model takes, for the refusal.
+// thinkingHint names the levels that models of a provider take, for the
+// refusal. xhigh is not in it, whatever the model: clients compare the text.
 func thinkingHint(m config.ModelRef) string {
-	switch {
-	case m.Provider == "zai":
+	if m.Provider == "zai" {
 		return "off|on"
-	case config.XHigh(m):
-		return "off|minimal|low|medium|high|xhigh|adaptive"
 	}
 	return "off|minimal|low|medium|high|adaptive"
 }

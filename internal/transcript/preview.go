@@ -92,9 +92,6 @@ func previewLine(m rawjson.Object, maxChars int) (PreviewLine, bool) {
 	tools := toolNames(m, parts)
 	line := PreviewLine{Role: previewRole(m.Text("role"), len(tools) > 0)}
 	line.Text = previewText(m, parts)
-	if line.Role == "user" {
-		line.Text = jstext.Trim(stripEnvelope(line.Text))
-	}
 	if line.Text == "" {
 		line.Text = toolSummary(tools)
 	}
@@ -103,6 +100,10 @@ func previewLine(m rawjson.Object, maxChars int) (PreviewLine, bool) {
 	}
 	if line.Text == "" {
 		return PreviewLine{}, false
+	}
+	if line.Role == "user" {
+		// What was nothing but an envelope stays, as a line without text.
+		line.Text = jstext.Trim(stripEnvelope(line.Text))
 	}
 	if jstext.Len(line.Text) > maxChars {
 		line.Text = jstext.Cut(line.Text, max(0, maxChars-3)) + "..."
@@ -158,7 +159,13 @@ func toolNames(m rawjson.Object, parts []rawjson.Object) []string {
 			out = append(out, name)
 		}
 	}
-	add(firstText(m.Text("toolName"), m.Text("tool_name")))
+	name := m.Get("toolName")
+	if rawjson.Null(name) {
+		name = m.Get("tool_name")
+	}
+	if s, ok := rawjson.Text(name); ok {
+		add(s)
+	}
 	for _, p := range parts {
 		if slices.Contains([]string{"toolcall", "tool_call", "tool_use"}, jstext.Lower(p.Text("type"))) {
 			add(p.Text("name"))

@@ -27,6 +27,9 @@ func TestPreviewLine(t *testing.T) {
 		{`{"role":"user","content":"[WebChat user] enveloped"}`, PreviewLine{"user", "enveloped"}},
 		{`{"role":"user","content":"[Sun 2026-01-04 10:00 UTC] stamped"}`, PreviewLine{"user", "stamped"}},
 		{`{"role":"user","content":"[x 2026-01-04T10:00Z]\n stamped"}`, PreviewLine{"user", "stamped"}},
+		{`{"role":"user","content":"[Slack x]"}`, PreviewLine{"user", ""}},
+		{`{"role":"user","content":"","toolName":"","tool_name":"not this"}`, PreviewLine{}},
+		{`{"role":"user","content":"","toolName":null,"tool_name":" exec "}`, PreviewLine{"tool", "call exec"}},
 		{`{"role":"assistant","content":"[WebChat user] kept"}`, PreviewLine{"assistant", "[WebChat user] kept"}},
 		{`{"role":"user","content":"[note] kept"}`, PreviewLine{"user", "[note] kept"}},
 		{`{"role":"user","content":"[[reply_to: 5 ]]1234567890123456789012"}`, PreviewLine{"user", "12345678901234567..."}},
@@ -36,7 +39,7 @@ func TestPreviewLine(t *testing.T) {
 	for _, tt := range tests {
 		m, _ := lineMessage([]byte(`{"message":` + tt.message + `}`))
 		got, ok := previewLine(m, 20)
-		if diff := cmp.Diff(tt.want, got); diff != "" || ok != (tt.want.Text != "") {
+		if diff := cmp.Diff(tt.want, got); diff != "" || ok != (tt.want != PreviewLine{}) {
 			t.Errorf("%s: ok = %v, %s", tt.message, ok, diff)
 		}
 	}

@@ -242,6 +242,7 @@ func TestUsage(t *testing.T) {
 			Usage{TotalTokens: 7, Input: 4, CacheRead: 1, CacheWrite: 2, Model: "m"}, true},
 		{"negative", []string{answer(`"usage":{"input":-5,"output":3}`)}, Usage{Output: 3}, true},
 		{"null gives way", []string{answer(`"usage":{"input":null,"inputTokens":3}`)}, Usage{Input: 3, TotalTokens: 3}, true},
+		{"names are trimmed", []string{answer(`"provider":" p ","model":"\tm "`)}, Usage{Provider: "p", Model: "m"}, true},
 		{"cost zero", []string{answer(`"usage":{"cost":{"total":0}}`)}, Usage{HasCost: true}, true},
 	}
 	for _, tt := range tests {

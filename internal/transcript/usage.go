@@ -3,6 +3,7 @@ package transcript
 import (
 	"cmp"
 
+	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -90,13 +91,13 @@ func (t *tally) join(o tally) {
 	}
 }
 
-// sameText is the string that v holds: last, mostly, and then it takes no
-// memory.
+// sameText is the string that v holds, trimmed: last, mostly, and then it takes
+// no memory.
 func sameText(v rawjson.Value, last string) string {
 	if s, ok := simple(v); ok && string(s) == last {
 		return last
 	}
-	return text(v)
+	return jstext.Trim(text(v))
 }
 
 // tokens is one answer's usage under any of the names that providers give.
