@@ -229,8 +229,12 @@ func (m *model) resolve(p params) (key, fault string) {
 
 func (m *model) resolveKey(given string, filters params) (key, fault string) {
 	key = m.canonical(given)
-	if _, ok := m.home(key).claim(key); !ok {
+	f := m.home(key)
+	if _, ok := f.find(key); !ok {
 		return "", "No session found: " + given
+	}
+	if !slices.ContainsFunc(f.entries, func(s stored) bool { return s.key == key }) {
+		f.claim(key)
 	}
 	if trim(filters.text("spawnedBy")) == "" {
 		return key, ""
