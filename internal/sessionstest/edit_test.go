@@ -52,12 +52,7 @@ func (w *world) edit() {
 // addSpelling adds an entry, often under an older spelling of a key that is
 // there, and of any age.
 func (w *world) addSpelling(f *file, content *rawjson.Object) {
-	own := "agent:" + f.agent + ":"
-	names := []string{own + "a", "a", "A", strings.ToUpper(own) + "A", "MAIN", "main", own + "Main", "agent::odd", "Subagent:S", "slack:group:C1", "cron:j:run:1"}
-	if f.agent == w.m.conf.defaultAgent() {
-		names = append(names, "GLOBAL", "Unknown")
-	}
-	key := rapid.SampledFrom(names).Draw(w.T, "key")
+	key := rapid.SampledFrom(w.spellings(f)).Draw(w.T, "key")
 	e := w.drawFields()
 	if w.chance(3, "another entry of a session id") {
 		e["sessionId"] = rapid.SampledFrom([]string{"s1", "s2"}).Draw(w.T, "session id")
@@ -71,6 +66,23 @@ func (w *world) addSpelling(f *file, content *rawjson.Object) {
 	content.Put(key, e)
 }
 
+// spellings are keys that may stand in a file, mostly of what clients ask for.
+func (w *world) spellings(f *file) []string {
+	own := "agent:" + f.agent + ":"
+	out := []string{own + "Main", "MAIN", "agent::odd", "Slack:Group:C1", "cron:j:run:1"}
+	for _, given := range w.said {
+		key := w.m.canonical(given)
+		if trim(given) == "" || w.m.home(key) != f {
+			continue
+		}
+		out = append(out, key, strings.ToUpper(key))
+		if short, ok := strings.CutPrefix(key, own); ok && !malformed(key) {
+			out = append(out, short, strings.ToUpper(short))
+		}
+	}
+	return out
+}
+
 // drawFields are fields of an entry that another program may write.
 func (w *world) drawFields() entry {
 	e := params{}
@@ -79,12 +91,12 @@ func (w *world) drawFields() entry {
 	some(w, e, 4, "parentSessionKey", rapid.SampledFrom([]string{"main", " agent:main:a ", "agent:home:main"}))
 	some(w, e, 8, "displayName", rapid.SampledFrom([]string{" Nice ", " "}))
 	some(w, e, 8, "subject", rapid.Just("about"))
-	some(w, e, 4, "model", rapid.SampledFrom([]string{"gpt-5.4", "glm", "x/y", "z", "base"}))
+	some(w, e, 2, "model", rapid.SampledFrom([]string{"gpt-5.4", "glm", "x/y", "z", "base"}))
 	some(w, e, 4, "thinkingLevel", rapid.SampledFrom([]string{"xhigh", "low"}))
 	some(w, e, 4, "modelOverride", rapid.SampledFrom([]string{"glm", "openai/gpt-5.4"}))
 	some(w, e, 4, "lastChannel", rapid.Just("telegram"))
 	some(w, e, 4, "lastTo", rapid.Just("42"))
-	some(w, e, 4, "contextTokens", rapid.Just(1000.))
+	some(w, e, 2, "contextTokens", rapid.Just(1000.))
 	some(w, e, 4, "totalTokens", rapid.Just(7.))
 	some(w, e, 4, "unknownField", rapid.Just[any](map[string]any{"kept": true}))
 	return entry(e)

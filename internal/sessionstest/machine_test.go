@@ -1,6 +1,7 @@
 package sessionstest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -92,7 +93,8 @@ func (w *world) create() {
 	some(w, p, 4, "label", labels)
 	some(w, p, 4, "model", models)
 	some(w, p, 3, "parentSessionKey", w.keys)
-	some(w, p, 8, "task", rapid.Just("  "))
+	some(w, p, 8, "task", rapid.SampledFrom([]string{"  ", "not\x00sent"}))
+	some(w, p, 8, "message", rapid.SampledFrom([]string{"  ", "\x00"}))
 	c, fault := w.caller("operator.write", "")
 	answer, got := w.call(c, "sessions.create", p)
 	if fault != "" {
@@ -104,7 +106,11 @@ func (w *world) create() {
 	if w.refusedAs("sessions.create", got, want) {
 		return
 	}
-	w.same("answer", answer, map[string]any{"ok": true, "key": key, "sessionId": e["sessionId"], "entry": e, "runStarted": false})
+	whole := map[string]any{"ok": true, "key": key, "sessionId": e["sessionId"], "entry": e, "runStarted": false}
+	if strings.Contains(p.text("task")+p.text("message"), "\x00") { // the session stays without its first message
+		whole["runError"] = map[string]any{"code": "INVALID_REQUEST", "message": "message must not contain null bytes"}
+	}
+	w.same("answer", answer, whole)
 	w.m.home(key).transcripts[e.text("sessionId")] = true
 	w.changed(key, "create")
 }
@@ -363,8 +369,11 @@ func (w *world) look() {
 	w.expectEvents()
 }
 
+// wait lets time pass, often so much that a session is just as old, to the
+// millisecond, as one of the next steps asks for.
 func (w *world) wait() {
-	time.Sleep(time.Duration(minutes.Draw(w.T, "minutes")) * time.Minute)
+	steps := time.Duration(rapid.IntRange(0, 5).Draw(w.T, "steps"))
+	time.Sleep(time.Duration(minutes.Draw(w.T, "minutes"))*time.Minute - steps*10*time.Millisecond)
 	w.expectEvents()
 }
 
