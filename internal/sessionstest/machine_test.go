@@ -27,6 +27,13 @@ var (
 	minutes = rapid.SampledFrom([]float64{1, 2, 60})
 )
 
+// levelWords are what clients say for levels, whichever takes it.
+var levelWords = append(strings.Fields(`off on enable enabled min minimal think low thinkhard think-hard think_hard mid med medium
+	thinkharder think-harder harder high ultra ultrathink thinkhardest highest max adaptive auto xhigh x-high x_high extrahigh
+	false no 0 true yes 1 full all everything hide hidden disable disabled show visible stream streaming draft live
+	ask prompt approval approve auto-approve autoapprove sandbox gateway node deny allowlist on-miss always what
+	ON Think-Hard Full`), " on ", "x high", "Extra High", "a u t o", "think hard", " Node ", " ")
+
 // TestModel plays random calls and compares every answer, every event, the
 // whole list and now and then the files with the model's.
 func TestModel(t *testing.T) {
@@ -135,10 +142,7 @@ func (w *world) changed(key, reason string) {
 
 func (w *world) patch() {
 	p := params{"key": w.keys.Draw(w.T, "key")}
-	levels := rapid.SampledFrom([]any{
-		"off", "ON", " on ", "low", "Think-Hard", "x high", "xhigh", "Extra_High", "max", "AUTO", "full", "all", "yes", "1", "0",
-		"stream", "hide", "ask", "autoapprove", "sandbox", " Node ", "deny", "on-miss", "always", "what", nil,
-	})
+	levels := orNull(rapid.SampledFrom(levelWords))
 	names := []string{"thinkingLevel", "verboseLevel", "reasoningLevel", "elevatedLevel", "execHost", "execSecurity", "execAsk"}
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 3, rapid.ID).Draw(w.T, "levels") {
 		p[name] = levels.Draw(w.T, name)
