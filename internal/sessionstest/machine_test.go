@@ -143,8 +143,7 @@ func (w *world) changed(key, reason string) {
 func (w *world) patch() {
 	p := params{"key": w.keys.Draw(w.T, "key")}
 	levels := orNull(rapid.SampledFrom(levelWords))
-	names := []string{"thinkingLevel", "verboseLevel", "reasoningLevel", "elevatedLevel", "execHost", "execSecurity", "execAsk"}
-	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 3, rapid.ID).Draw(w.T, "levels") {
+	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(levelNames), 0, 3, rapid.ID).Draw(w.T, "levels") {
 		p[name] = levels.Draw(w.T, name)
 	}
 	some(w, p, 3, "model", orNull(models))
@@ -280,6 +279,9 @@ func (w *world) list() {
 	some(w, p, 4, "limit", rapid.SampledFrom([]float64{1, 2, 100}))
 	some(w, p, 2, "includeGlobal", rapid.Bool())
 	some(w, p, 2, "includeUnknown", rapid.Bool())
+	if n, ok := p["activeMinutes"].(float64); ok && w.chance(2, "just as old") {
+		w.waitForAge(n * 60000)
+	}
 	some(w, p, 4, "includeDerivedTitles", rapid.Bool())
 	some(w, p, 8, "includeLastMessage", rapid.Bool())
 	w.compareList(p)
@@ -373,12 +375,21 @@ func (w *world) look() {
 	w.expectEvents()
 }
 
-// wait lets time pass, often so much that a session is just as old, to the
-// millisecond, as one of the next steps asks for.
 func (w *world) wait() {
-	steps := time.Duration(rapid.IntRange(0, 5).Draw(w.T, "steps"))
-	time.Sleep(time.Duration(minutes.Draw(w.T, "minutes"))*time.Minute - steps*10*time.Millisecond)
+	time.Sleep(time.Duration(minutes.Draw(w.T, "minutes")) * time.Minute)
 	w.expectEvents()
+}
+
+// waitForAge waits until the newest session is as old, to the millisecond.
+func (w *world) waitForAge(ms float64) {
+	newest := 0.
+	for _, s := range w.m.combined() {
+		newest = max(newest, s.number("updatedAt"))
+	}
+	if wait := newest + ms - w.m.now; wait > 0 {
+		time.Sleep(time.Duration(wait) * time.Millisecond)
+		w.m.now = float64(time.Now().UnixMilli())
+	}
 }
 
 // restart stops the gateway and starts another one on the same directory.
