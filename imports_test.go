@@ -58,6 +58,7 @@ var allowed = map[string][]string{
 	"internal/testcount":     {},
 	"internal/disk/disktest": {"internal/disk"},
 	"internal/crashtest":     {},
+	"internal/sessionstest":  {},
 }
 
 // testOnly are packages from elsewhere that only tests may use.
@@ -101,7 +102,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/testcount", "internal/disk/disktest"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/testcount", "internal/disk/disktest"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.

@@ -127,6 +127,36 @@ func TestDeleteLeavesWhatIsNoEntry(t *testing.T) {
 	}
 }
 
+// Resolve answers a question: of several entries it takes none away, it only
+// renames one that has nothing but old spellings.
+func TestResolveKeepsEntries(t *testing.T) {
+	for _, tt := range []struct{ name, store, want string }{
+		{"old spelling", `{"Foo":{"updatedAt":1}}`, "agent:main:foo"},
+		{"two old spellings", `{"Foo":{"updatedAt":1},"agent:main:FOO":{"updatedAt":2}}`, "agent:main:foo"},
+		{"newer old spelling", `{"agent:main:foo":{"updatedAt":1},"Foo":{"updatedAt":2}}`, "agent:main:foo Foo"},
+	} {
+		g := bare(t, `{}`, tt.store)
+		r, err := g.sessionsResolve(t.Context(), &call{conn: &conn{}}, protocol.SessionsResolveParams{Key: "foo"})
+		if err != nil || r.Key != "agent:main:foo" {
+			t.Errorf("%s: resolved to %q, %v", tt.name, r.Key, err)
+		}
+		st, err := g.stores.Store(r.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		_ = st.View(func(v *sessions.Snapshot) error {
+			for key := range v.All() {
+				got = append(got, key)
+			}
+			return nil
+		})
+		if got := strings.Join(got, " "); got != tt.want {
+			t.Errorf("%s: the keys are %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestUndoCreate(t *testing.T) {
 	const made = `{"sessionId":"s","updatedAt":7,"label":"L"}`
 	for _, tt := range []struct {

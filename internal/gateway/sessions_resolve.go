@@ -57,13 +57,7 @@ func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.Session
 		return "", none
 	}
 	if f.StoredKey != f.Key {
-		err := f.Store.Update(ctx, func(tx *sessions.Tx) error {
-			if _, ok := tx.Get(f.Key); !ok {
-				tx.Claim(f.Key)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := adopt(ctx, f.Store, f.Key); err != nil {
 			return "", err
 		}
 	}
@@ -74,6 +68,25 @@ func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.Session
 		return "", none
 	}
 	return f.Key, nil
+}
+
+// adopt brings a session under its canonical key unless there is an entry: a
+// question does not decide which of two entries stays.
+func adopt(ctx context.Context, st *sessions.Store, key string) error {
+	there := false
+	err := st.View(func(v *sessions.Snapshot) error {
+		_, there = v.Get(key)
+		return nil
+	})
+	if there || err != nil {
+		return err
+	}
+	return st.Update(ctx, func(tx *sessions.Tx) error {
+		if _, ok := tx.Get(key); !ok {
+			tx.Claim(key)
+		}
+		return nil
+	})
 }
 
 func (g *Gateway) resolveID(id string, p protocol.SessionsResolveParams) (string, error) {

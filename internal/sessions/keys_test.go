@@ -1,7 +1,10 @@
 package sessions
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/parleyd/parley/internal/jstext"
 )
 
 func TestCanonical(t *testing.T) {
@@ -34,20 +37,80 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-func FuzzCanonicalIsIdempotent(f *testing.F) {
-	for _, s := range []string{"main", "agent:a:b", "agent::", "ΑΣ", "İ", "\ufeffx", "::", "GLOBAL", "agent:a: "} {
-		f.Add(s, true)
+// FuzzKeys: whatever a client or a file says, and whatever the default agent
+// and the scope are, a key has one meaning, and its text says which.
+func FuzzKeys(f *testing.F) {
+	for _, s := range []string{"main", "agent:a:b", "agent::", "ΑΣ", "agent:a:Σ", "İ", "\ufeffx", "::", "GLOBAL", "agent:a: ", "Agent:My Agent:X", "agent:ops:main"} {
+		f.Add(s, "main", true)
+		f.Add(s, "Home Team", false)
 	}
-	f.Fuzz(func(t *testing.T, key string, global bool) {
-		k := Keys{DefaultAgent: "main", Global: global}
-		once := k.Canonical(key)
-		if twice := k.Canonical(once); twice != once {
-			t.Errorf("Canonical(%q) = %q, and of that %q", key, once, twice)
+	f.Fuzz(func(t *testing.T, key, agent string, global bool) {
+		k := Keys{DefaultAgent: NormalizeAgentID(agent), Global: global}
+		canonical := k.Canonical(key)
+		checkKey(t, k, canonical)
+		if again := k.Canonical(" " + canonical + "\t"); again != canonical {
+			t.Errorf("Canonical(%q) = %q, and of that %q", key, canonical, again)
 		}
-		if agent := k.Agent(once); !validAgentID(agent) && agent != "" && agent[0] != '_' {
-			t.Errorf("agent of %q is %q", once, agent)
+		if canonical != jstext.Lower(canonical) {
+			t.Errorf("Canonical(%q) = %q, which is not in lower case", key, canonical)
+		}
+		if again := stored(canonical, "other"); again != canonical {
+			t.Errorf("the canonical key %q means %q in a file", canonical, again)
 		}
 	})
+}
+
+// FuzzStoredKeys is the same for keys as they stand in a file.
+func FuzzStoredKeys(f *testing.F) {
+	for _, s := range []string{"main", "MAIN", "agent:a:b", "AGENT:a", "ΑΣ", "İ", " x ", "", "Global", "agent:a:main"} {
+		f.Add(s, "main", true)
+		f.Add(s, "ops", false)
+	}
+	f.Fuzz(func(t *testing.T, key, agent string, global bool) {
+		agent = NormalizeAgentID(agent)
+		k := Keys{DefaultAgent: agent, Global: global}
+		meaning := stored(key, agent)
+		spaced := meaning != jstext.Trim(meaning) // no client can ask for it
+		if !spaced {
+			checkKey(t, k, meaning)
+		}
+		if again := stored(meaning, "other"); again != meaning {
+			t.Errorf("%q means %q, and that means %q", key, meaning, again)
+		}
+		// What a list shows can be asked for, but for the aliases of "global".
+		if asked := k.Canonical(meaning); asked != meaning && !spaced && asked != globalKey {
+			t.Errorf("%q is listed as %q, and that asks for %q", key, meaning, asked)
+		}
+		by := k.spawner(key, agent)
+		if again := k.spawner(by, "other"); again != by {
+			t.Errorf("spawnedBy %q means %q, and that means %q", key, by, again)
+		}
+	})
+}
+
+// checkKey checks what holds for every key that means a session.
+func checkKey(t *testing.T, k Keys, key string) {
+	t.Helper()
+	owner := k.Agent(key)
+	if NormalizeAgentID(owner) != owner || owner == "" {
+		t.Errorf("the agent of %q is %q", key, owner)
+	}
+	agent, rest, ok := ParseKey(key)
+	switch {
+	case Malformed(key):
+		if !strings.HasPrefix(key, "agent:") {
+			t.Errorf("%q is malformed", key)
+		}
+	case key == globalKey || key == unknownKey:
+		if ok || owner != k.DefaultAgent || Rest(key) != key {
+			t.Errorf("%q has the agent %q and the rest %q", key, owner, Rest(key))
+		}
+	case !ok || key != "agent:"+agent+":"+rest || agent != owner || Rest(key) != rest:
+		if strings.HasPrefix(key, "agent:"+k.DefaultAgent+":") && !validAgentID(k.DefaultAgent) {
+			return // "_x" is the one id that is normal and not valid
+		}
+		t.Errorf("%q is read as agent %q and rest %q, its agent is %q", key, agent, rest, owner)
+	}
 }
 
 func TestNormalizeAgentID(t *testing.T) {
