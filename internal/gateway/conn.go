@@ -34,7 +34,8 @@ const (
 	blockingLimit, waitingLimit = 64, 1024
 )
 
-// conn is one WebSocket connection. Three goroutines serve it: the reader
+// conn is one WebSocket connection, or what stands for it while one HTTP request
+// is served: that has no ws and nobody takes from its outbox. Three goroutines serve it: the reader
 // takes messages off the socket, the dispatcher handles them in order, the
 // writer alone writes and closes.
 type conn struct {
@@ -50,6 +51,10 @@ type conn struct {
 	cork   *corkedConn // nil where the listener is not ours
 	in     *inbox
 	out    *outbox
+
+	// dispatch handles one message of a connected client: a frame of the gateway
+	// protocol, or JSON-RPC.
+	dispatch func(ctx context.Context, c *conn, text []byte)
 
 	// Written by the handshake on the dispatcher, read-only once connected is set.
 	client   protocol.Client
@@ -117,8 +122,10 @@ func (g *Gateway) serveConn(c *conn) {
 		c.write()
 		cancel() // the socket is closed: the reader and all waiting calls end
 	})
-	c.out.answer(closeBrace(protocol.AppendEvent(nil, "connect.challenge",
-		rawjson.MustMarshal(challenge{c.nonce, time.Now().UnixMilli()}), nil)))
+	if !c.connected.Load() {
+		c.out.answer(closeBrace(protocol.AppendEvent(nil, "connect.challenge",
+			rawjson.MustMarshal(challenge{c.nonce, time.Now().UnixMilli()}), nil)))
+	}
 	timeout := time.AfterFunc(handshakeTimeout, func() {
 		if !c.connected.Load() {
 			c.out.close(websocket.StatusNormalClosure, "")

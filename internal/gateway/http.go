@@ -18,8 +18,9 @@ import (
 // everybody, and the other routes to those who are not led here by a foreign
 // web page (spec: protocol 2). The first route that knows the path answers.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Upgrade") != "" {
-		g.upgrade(w, r)
+	path := pathOf(r)
+	if r.Header.Get("Upgrade") != "" && path != rpcPath {
+		g.upgrade(w, r, g.greet)
 		return
 	}
 	h := w.Header()
@@ -29,7 +30,6 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if hsts := g.cfg.Gateway.StrictTransportSecurity; hsts != "" {
 		h.Set("Strict-Transport-Security", hsts)
 	}
-	path := pathOf(r)
 	if g.serveProbe(w, r, path) {
 		return
 	}
@@ -37,7 +37,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		text(w, http.StatusForbidden, reason)
 		return
 	}
-	for _, serve := range []route{g.serveSession, g.serveUI} {
+	for _, serve := range []route{g.serveRPC, g.serveSchemas, g.serveSession, g.serveUI} {
 		if serve(w, r, path) {
 			return
 		}
@@ -140,9 +140,9 @@ func text(w http.ResponseWriter, status int, body string) {
 	_, _ = w.Write([]byte(body)) // as above
 }
 
-// upgrade takes a WebSocket connection. Origin and credentials are judged
-// later, in connect; only what is no upgrade at all is refused here.
-func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
+// upgrade takes a WebSocket connection and serves it; only what is no upgrade at
+// all is refused here. welcome is called for the connection before it is served.
+func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*conn, *http.Request)) {
 	if status, reason := upgradeFault(r); status != 0 {
 		if status == http.StatusBadRequest && strings.Contains(reason, "Version") {
 			w.Header().Set("Sec-WebSocket-Version", "13, 8")
@@ -176,8 +176,15 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		_ = ws.CloseNow() // stopping: a connection without handshake is just dropped
 		return
 	}
-	g.meet(c, g.gate.placeOf(r).Addr)
+	welcome(c, r)
 	g.serveConn(c)
+}
+
+// greet takes in a connection of the gateway protocol: Origin and credentials
+// are judged later, in connect.
+func (g *Gateway) greet(c *conn, r *http.Request) {
+	c.dispatch = g.dispatchFrame
+	g.meet(c, g.gate.placeOf(r).Addr)
 }
 
 // upgradeFault says what is wrong with an upgrade request, 0 when nothing is.

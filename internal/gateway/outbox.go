@@ -8,6 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/parleyd/parley/internal/hub"
+	"github.com/parleyd/parley/internal/protocol"
 )
 
 // outbox is what waits to be written to one connection, bounded in bytes.
@@ -17,6 +18,7 @@ import (
 // concurrent use; none blocks.
 type outbox struct {
 	limit int
+	rpc   bool            // events are JSON-RPC notifications; set before the first one
 	wake  chan struct{}   // holds one token while there is something to take
 	room  chan struct{}   // holds one token once less than limit waits again
 	ended context.Context // done once ending is set
@@ -32,6 +34,10 @@ type outbox struct {
 	dropped map[string]int64
 	pongs   [][]byte // payloads; they count for nothing, there are maxPongs at most
 }
+
+// notification is what stands before an event in JSON-RPC, in place of
+// protocol.EventLead.
+const notification = `{"jsonrpc":"2.0","method":"event","params":{`
 
 // maxPongs is how many pings are answered at once; of more the newest.
 const maxPongs = 16
@@ -93,13 +99,19 @@ func (o *outbox) event(f *hub.Frame, open []byte) {
 		o.end(ending{status: websocket.StatusPolicyViolation, reason: "slow consumer"})
 		return
 	}
-	frame := make([]byte, 0, len(open)+28)
-	frame = append(frame, open...)
+	frame := make([]byte, 0, len(open)+len(notification)+28)
+	if o.rpc {
+		frame = append(append(frame, notification...), open[len(protocol.EventLead):]...)
+	} else {
+		frame = append(frame, open...)
+	}
 	if f.Numbered {
 		frame = append(frame, `,"seq":`...)
 		frame = strconv.AppendInt(frame, o.seq, 10)
 	}
-	frame = append(frame, '}')
+	if frame = append(frame, '}'); o.rpc {
+		frame = append(frame, '}')
+	}
 	if !o.greeted {
 		o.held = append(o.held, frame)
 		return
