@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/parleyd/parley/internal/auth"
+	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -30,23 +31,52 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if hsts := g.cfg.Gateway.StrictTransportSecurity; hsts != "" {
 		h.Set("Strict-Transport-Security", hsts)
 	}
-	if g.serveProbe(w, r, path) {
-		return
-	}
-	if reason := g.foreign(r); reason != "" {
-		text(w, http.StatusForbidden, reason)
-		return
-	}
-	for _, serve := range []route{g.serveRPC, g.serveSchemas, g.serveSession, g.serveUI} {
-		if serve(w, r, path) {
+	judged := false
+	for i := range routes {
+		rt := &routes[i]
+		if !rt.probe && !judged {
+			if reason := g.foreign(r); reason != "" {
+				text(w, http.StatusForbidden, reason)
+				return
+			}
+			judged = true
+		}
+		if rt.serve(g, w, r, path) {
 			return
 		}
 	}
 	text(w, http.StatusNotFound, notFound)
 }
 
-// route answers a request, or reports false: then it has done nothing.
-type route func(w http.ResponseWriter, r *http.Request, path string) bool
+// route is one entry of the table of routes.
+type route struct {
+	name string
+	// probe: answered to everybody, also to pages of others.
+	probe bool
+	// needs is how a request of each kind that the route takes is judged:
+	// "GET /path" by the scope that its credentials must have. ScopeNone asks for
+	// no credentials.
+	needs map[string]protocol.Scope
+	// credentials are asked for in any case, though what they allow is judged
+	// behind the route.
+	credentials bool
+	// serve answers a request, or reports false: then it has done nothing.
+	serve func(g *Gateway, w http.ResponseWriter, r *http.Request, path string) bool
+}
+
+// routes is everything that answers plain HTTP requests; the first one that
+// knows the path does.
+var routes = []route{
+	{name: "probes", probe: true, serve: (*Gateway).serveProbe, needs: map[string]protocol.Scope{
+		"GET /health": protocol.ScopeNone, "GET /healthz": protocol.ScopeNone, "GET /ready": protocol.ScopeNone, "GET /readyz": protocol.ScopeNone,
+	}},
+	{name: "JSON-RPC", serve: (*Gateway).serveRPC, credentials: true, needs: map[string]protocol.Scope{"POST " + rpcPath: protocol.ScopeNone}},
+	{name: "schemas", serve: (*Gateway).serveSchemas, needs: map[string]protocol.Scope{"GET " + schemasPath: protocol.ScopeNone}},
+	{name: "sessions", serve: (*Gateway).serveSession, credentials: true, needs: map[string]protocol.Scope{
+		"GET /sessions/x/history": protocol.ScopeRead, "POST /sessions/x/kill": protocol.ScopeWrite,
+	}},
+	{name: "page", serve: (*Gateway).serveUI, needs: map[string]protocol.Scope{"GET /": protocol.ScopeNone}},
+}
 
 const notFound = "Not Found"
 

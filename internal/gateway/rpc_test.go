@@ -22,8 +22,9 @@ import (
 // rpcDoor is a gateway as a program sees it that speaks JSON-RPC from some
 // address.
 type rpcDoor struct {
-	t    testing.TB
-	http *http.Client
+	t        testing.TB
+	http     *http.Client
+	listener *gatewaytest.Listener
 }
 
 // openRPC starts a gateway with this configuration, laid over token auth.
@@ -39,7 +40,7 @@ func openRPC(t testing.TB, peer, cfg string) rpcDoor {
 		return l.Dial(ctx, netip.MustParseAddrPort(peer))
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return rpcDoor{t, &http.Client{Transport: transport}}
+	return rpcDoor{t, &http.Client{Transport: transport}, l}
 }
 
 // withToken is a gateway that asks for the token secret-token.
