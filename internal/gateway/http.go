@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"net/http"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 // everybody, and the other routes to those who are not led here by a foreign
 // web page (spec: protocol 2). The first route that knows the path answers.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	noteTLS(r)
 	path := pathOf(r)
 	if r.Header.Get("Upgrade") != "" && path != rpcPath {
 		g.upgrade(w, r, g.greet)
@@ -46,6 +48,18 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	text(w, http.StatusNotFound, notFound)
+}
+
+// noteTLS fills in what the server cannot see through our connections.
+func noteTLS(r *http.Request) {
+	c := corkOf(r)
+	if c == nil || r.TLS != nil {
+		return
+	}
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		s := t.ConnectionState()
+		r.TLS = &s
+	}
 }
 
 // route is one entry of the table of routes.
