@@ -68,6 +68,10 @@ type conn struct {
 
 	connected atomic.Bool
 
+	// Owned by the reader, and read once that has ended.
+	received  int64 // bytes of messages
+	readFault error // what ended the reading
+
 	// Owned by the dispatcher.
 	unauthorized int
 	presenceKey  string
@@ -153,16 +157,19 @@ func (g *Gateway) read(ctx context.Context, c *conn) {
 	for {
 		kind, r, err := c.ws.Reader(ctx)
 		if err != nil {
+			c.readFault = err
 			c.out.drop()
 			return
 		}
 		text, err := c.readMessage(r)
+		c.received += int64(len(text))
 		switch {
 		case errors.Is(err, errTooLarge):
 			g.log.Warn("message too large", "conn", c.id, "connected", c.connected.Load(), "limit", c.readLimit())
 			c.out.close(websocket.StatusMessageTooBig, "")
 			return
 		case err != nil:
+			c.readFault = err
 			c.out.drop()
 			return
 		}

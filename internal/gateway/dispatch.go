@@ -123,6 +123,7 @@ func (g *Gateway) connect(c *conn, req protocol.Request) {
 		c.out.close(websocket.StatusServiceRestart, "service restart")
 		return
 	}
+	g.edge.one(edgeConnected, c.client.ID)
 	c.out.hello(protocol.AppendResponse(nil, req.ID, rawjson.MustMarshal(hello)))
 	g.closeIfGone(c)
 	g.log.Info("client connected", "conn", c.id, "client", c.client.ID, "mode", c.client.Mode, "role", c.role,
@@ -159,7 +160,8 @@ func cutBytes(s string, n int) string {
 }
 
 func (g *Gateway) refuse(c *conn, id rawjson.Value, no *refusal) {
-	g.log.Warn("handshake refused", "conn", c.id, "peer", c.peer, "code", no.err.Code, "reason", no.err.Message)
+	g.edge.one(edgeRefused, why(no.err))
+	g.log.Warn("handshake refused", "conn", c.id, "peer", c.peer, "code", why(no.err), "reason", no.err.Message)
 	c.out.answer(protocol.AppendErrorResponse(nil, id, no.err, nil))
 	c.out.close(no.status, no.reason)
 }

@@ -188,6 +188,8 @@ func text(w http.ResponseWriter, status int, body string) {
 // all is refused here. welcome is called for the connection before it is served.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*conn, *http.Request)) {
 	if status, reason := upgradeFault(r); status != 0 {
+		g.edge.one(edgeMalformed, "")
+		g.log.Debug("malformed upgrade", "peer", r.RemoteAddr, "reason", reason)
 		if status == http.StatusBadRequest && strings.Contains(reason, "Version") {
 			w.Header().Set("Sec-WebSocket-Version", "13, 8")
 		}
@@ -228,6 +230,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*
 // are judged later, in connect.
 func (g *Gateway) greet(c *conn, r *http.Request) {
 	c.dispatch = g.dispatchFrame
+	g.edge.one(edgeOpened, "frames")
 	g.meet(c, g.gate.placeOf(r).Addr)
 }
 

@@ -40,7 +40,12 @@ func (g *Gateway) refuseHTTP(w http.ResponseWriter, v auth.Verdict) bool {
 	case !v.OK:
 		reply(w, http.StatusUnauthorized, failed("Unauthorized", "unauthorized"))
 	}
-	return !v.OK || v.Reason == auth.RateLimited
+	if v.OK && v.Reason != auth.RateLimited {
+		return false
+	}
+	g.edge.one(edgeRefused, string(v.Reason))
+	g.log.Warn("request refused", "reason", v.Reason)
+	return true
 }
 
 // httpScopes is what a request may do. The secret is the operator's own, and

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"maps"
 	"strconv"
 	"sync"
 
@@ -26,10 +27,12 @@ type outbox struct {
 
 	mu      sync.Mutex // guards all below
 	queue   [][]byte
-	bytes   int // in queue, and taken but not yet written
+	bytes   int   // in queue, and taken but not yet written
+	sent    int64 // bytes written
 	seq     int64
 	greeted bool     // hello is queued: events may follow
 	held    [][]byte // events that came before hello, which must be first
+	said    *ending  // how we chose to end, whether the peer stayed for it or not
 	ending  *ending  // no frame is taken in any more; close when queue is empty
 	dropped map[string]int64
 	pongs   [][]byte // payloads; they count for nothing, there are maxPongs at most
@@ -160,6 +163,8 @@ func (o *outbox) end(e ending) {
 	o.ending = &e
 	if e.abrupt {
 		o.queue, o.bytes = nil, 0
+	} else {
+		o.said = &e
 	}
 	o.held = nil
 	o.stop()
@@ -181,6 +186,7 @@ func (o *outbox) written(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.bytes -= n
+	o.sent += int64(n)
 	if o.bytes <= o.limit {
 		token(o.room)
 	}
@@ -241,13 +247,20 @@ func (o *outbox) isAbrupt() bool {
 	return o.ending != nil && o.ending.abrupt
 }
 
-// drops is the number of events dropped so far.
-func (o *outbox) drops() int64 {
+// totals are how many bytes have been written, and how many events of each name
+// were dropped.
+func (o *outbox) totals() (sent int64, dropped map[string]int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var n int64
-	for _, d := range o.dropped {
-		n += d
+	return o.sent, maps.Clone(o.dropped)
+}
+
+// lastWord is how we ended the connection, if it was us.
+func (o *outbox) lastWord() (ending, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.said == nil {
+		return ending{}, false
 	}
-	return n
+	return *o.said, true
 }

@@ -65,11 +65,13 @@ func (g *Gateway) enterRPC(c *conn, scopes protocol.ScopeSet) {
 // greetRPC takes in a WebSocket connection, which hears events at once.
 func (g *Gateway) greetRPC(c *conn, scopes protocol.ScopeSet) {
 	g.enterRPC(c, scopes)
+	g.edge.one(edgeOpened, "rpc")
 	c.out.rpc, c.out.greeted = true, true
 	if !g.join(c) {
 		c.out.close(websocket.StatusServiceRestart, "service restart")
 		return
 	}
+	g.edge.one(edgeConnected, c.client.ID)
 	g.log.Info("client connected", "conn", c.id, "client", c.client.ID, "mode", c.client.Mode, "role", c.role, "scopes", scopes.Names())
 	g.health.refreshSoon()
 }

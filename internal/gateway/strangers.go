@@ -66,6 +66,7 @@ func (s *strangers) leave(c *conn) {
 func (g *Gateway) meet(c *conn, from netip.Addr) {
 	c.from = from
 	if gone := g.strangers.enter(c); gone != nil {
+		g.edge.one(edgeCrowded, "")
 		g.log.Debug("dropped a connection that said nothing: too many are open", "conn", gone.id, "peer", gone.peer)
 		gone.out.drop()
 	}
