@@ -113,6 +113,7 @@ func newGateway(o Options) *Gateway {
 		conns:    map[string]*conn{},
 		presence: newPresence(o.Version),
 
+		strangers:   strangers{limit: o.Config.Parley.Strangers},
 		maxBuffered: cmp.Or(o.MaxBuffered, protocol.MaxBuffered),
 	}
 	g.health = newHealth(g)
