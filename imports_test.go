@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/doctor":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/lockfile", "internal/disk", "internal/config"},
 	"internal/hub":        {"internal/protocol", "internal/config"},
 	"internal/runs":       {"internal/sessions", "internal/transcript", "internal/model", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
+	"internal/certs":      {"internal/atomicfile", "internal/disk", "internal/config"},
 	"internal/auth":       {"internal/atomicfile", "internal/disk", "internal/config", "internal/protocol"},
 	"internal/sessions":   {"internal/atomicfile", "internal/disk", "internal/lockfile", "internal/config", "internal/protocol"},
 	"internal/transcript": {"internal/atomicfile", "internal/disk", "internal/lockfile"},

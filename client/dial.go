@@ -36,8 +36,15 @@ func Dial(ctx context.Context, address string, o Options) (*Conn, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, handshakeLimit, errors.New("no hello in 15 s"))
 	defer cancel()
+	web, err := o.web()
+	if err != nil {
+		return nil, fmt.Errorf("reach the gateway at %s: %w", where, err)
+	}
+	if web != o.HTTP {
+		defer web.CloseIdleConnections()
+	}
 	ws, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{
-		HTTPClient: o.HTTP, HTTPHeader: o.Header, CompressionMode: websocket.CompressionDisabled,
+		HTTPClient: web, HTTPHeader: o.Header, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reach the gateway at %s: %w", where, plainly(causeOf(ctx, err)))

@@ -30,6 +30,10 @@ type Options struct {
 	// Client says what connects. Empty fields get a default: a program
 	// ("gateway-client", "backend") on this operating system.
 	Client Info
+	// Fingerprint is the SHA-256 of the certificate that the gateway shows over
+	// TLS, in hex. With it no authority need vouch for the certificate, and no
+	// other certificate is accepted. It cannot be had together with HTTP.
+	Fingerprint string
 	// HTTP makes the connection, http.DefaultClient when nil. Its timeout must
 	// be zero: it would end the connection.
 	HTTP *http.Client

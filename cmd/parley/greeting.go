@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/parleyd/parley/internal/certs"
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
@@ -25,27 +26,43 @@ func localAddress(g config.Gateway) string {
 	return net.JoinHostPort(localHost(g), strconv.Itoa(g.Port))
 }
 
-// greet tells a new user where everything is, in lines that can be pasted.
-func greet(w io.Writer, c *config.Config) {
+// localURL is where the gateway protocol is spoken, for programs of this machine.
+func localURL(g config.Gateway) string {
+	if g.TLS.Enabled {
+		return "wss://" + localAddress(g)
+	}
+	return "ws://" + localAddress(g)
+}
+
+// greet tells a new user where everything is, in lines that can be pasted. pair
+// is the certificate, nil without TLS.
+func greet(w io.Writer, c *config.Config, pair *certs.Pair) {
 	address, token := localAddress(c.Gateway), c.Gateway.Auth.Token.Reveal()
+	web, unchecked, anyway := "http://", "", ""
+	if pair != nil {
+		web, unchecked, anyway = "https://", "-k ", " -n" // nobody vouches for what we signed ourselves
+	}
 	fmt.Fprintf(w, `Parley listens on %s.
 
 URL:
-  ws://%s
-`, address, address)
+  %s
+`, address, localURL(c.Gateway))
+	if pair != nil {
+		fmt.Fprintf(w, "Certificate, SHA-256:\n  %s\n", pair.Fingerprint)
+	}
 	if ui := c.Gateway.ControlUI; ui.Enabled && ui.Root != "" {
-		page := "http://" + address + ui.BasePath + "/"
+		page := web + address + ui.BasePath + "/"
 		if token != "" {
 			page += "#token=" + token
 		}
 		fmt.Fprintf(w, "Page:\n  %s\n", page)
 	}
 	fmt.Fprintf(w, `Health:
-  curl http://%s/health
+  curl %s%s%s/health
 A first dialogue: connects, makes a session, sends a message, shows the answer as it streams (wscat: npm i -g wscat):
   %s
 
-`, address, firstDialogue("ws://"+address, token))
+`, unchecked, web, address, firstDialogue(localURL(c.Gateway)+anyway, token))
 	if c.Gateway.Auth.Mode == config.AuthToken && !c.Source().Exists {
 		fmt.Fprintf(w, "The token is kept in %s.\n\n", config.TokenPath(c.StateDir))
 	}

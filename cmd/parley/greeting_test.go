@@ -99,7 +99,7 @@ func TestGreetingNamesThePageThatIsServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		greet(&out, cfg)
+		greet(&out, cfg, nil)
 		if got := out.String(); strings.Contains(got, "Page:") != (want != "") || !strings.Contains(got, want) {
 			t.Errorf("%s: greeting is\n%s\nwant %q in it", text, got, want)
 		}

@@ -21,6 +21,8 @@ type owner struct {
 	PID  int    `json:"pid"`
 	Port int    `json:"port,omitzero"`
 	URL  string `json:"url,omitzero"` // of the gateway protocol, for programs on this machine; only a daemon has one
+	// Fingerprint is the SHA-256 of the certificate behind a wss URL.
+	Fingerprint string `json:"fingerprint,omitzero"`
 }
 
 func ownerPath(stateDir string) string { return filepath.Join(stateDir, "parley.lock") }
@@ -39,13 +41,18 @@ func own(stateDir string, o owner) (release func(), err error) {
 	if !held {
 		return nil, ownedFault(stateDir)
 	}
-	if err := os.WriteFile(path, append(rawjson.MustMarshal(o), '\n'), 0o600); err != nil {
+	if err := announce(stateDir, o); err != nil {
 		return nil, errors.Join(stateFault(stateDir, err), lock.Unlock())
 	}
 	return func() {
 		_ = os.Truncate(path, 0) // so that nobody looks for us; the lock is what counts
 		_ = lock.Unlock()
 	}, nil
+}
+
+// announce says who owns a state directory; only the owner may.
+func announce(stateDir string, o owner) error {
+	return os.WriteFile(ownerPath(stateDir), append(rawjson.MustMarshal(o), '\n'), 0o600)
 }
 
 // inUse says that a daemon owns a state directory.

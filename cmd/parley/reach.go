@@ -28,6 +28,7 @@ type reachFlags struct {
 type target struct {
 	url, token, password string
 	identity             string // file of the device identity
+	fingerprint          string // of the certificate of this machine's gateway
 }
 
 func (r reachFlags) target() (target, error) {
@@ -39,10 +40,11 @@ func (r reachFlags) target() (target, error) {
 	}
 	t := target{url: r.URL, token: r.Token, identity: filepath.Join(cfg.StateDir, "identity", "cli.json")}
 	if t.url == "" {
-		t.url = "ws://" + localAddress(cfg.Gateway)
-		if o, ok := readOwner(cfg.StateDir); ok && o.URL != "" {
-			t.url = o.URL // it may have been started with another port
-		}
+		t.url = localURL(cfg.Gateway)
+	}
+	// The running one may have been started with another port.
+	if o, ok := readOwner(cfg.StateDir); ok && o.URL != "" && (r.URL == "" || r.URL == o.URL) {
+		t.url, t.fingerprint = o.URL, o.Fingerprint
 	}
 	if t.token != "" || !loopback(t.url) {
 		return t, nil // the secrets of this machine are for this machine
@@ -97,7 +99,7 @@ func loopback(address string) bool {
 // leave no trace; others ask for a device that was let in once.
 func (t target) dial(ctx context.Context, device bool) (*client.Conn, error) {
 	o := client.Options{
-		Token: t.token, Password: t.password, Scopes: operatorScopes(),
+		Token: t.token, Password: t.password, Scopes: operatorScopes(), Fingerprint: t.fingerprint,
 		Client: client.Info{ID: protocol.ClientCLI, Mode: protocol.ModeCLI, DisplayName: "parley", Version: versionText(), Platform: runtime.GOOS},
 	}
 	if device {

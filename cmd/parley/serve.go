@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/parleyd/parley/internal/certs"
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/gateway"
 )
@@ -64,7 +66,8 @@ func (c *serveCommand) Run(io streams) error {
 
 // serve builds the parts in order, runs them until ctx ends, and undoes it.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams) (err error) {
-	release, err := own(cfg.StateDir, owner{PID: os.Getpid(), Port: cfg.Gateway.Port, URL: "ws://" + localAddress(cfg.Gateway)})
+	self := owner{PID: os.Getpid(), Port: cfg.Gateway.Port, URL: localURL(cfg.Gateway)}
+	release, err := own(cfg.StateDir, self)
 	if err != nil {
 		return err
 	}
@@ -76,21 +79,31 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams
 	if err := cfg.CheckStart(); err != nil {
 		return fault{exitConfig, err, "Nothing was started. Mend the configuration, or give --bind and --token."}
 	}
-	if cfg.Gateway.TLS.Enabled {
-		return fault{exitConfig, errors.New("gateway.tls is on, which this version cannot do"), "Turn it off and put a proxy that speaks TLS before the gateway."}
+	pair, err := loadPair(cfg, log)
+	if err != nil {
+		return err
 	}
 	listeners, err := listen(ctx, cfg.Gateway, log)
 	if err != nil {
 		return err
 	}
 	defer closeAll(listeners)
+	if pair != nil {
+		for i, l := range listeners {
+			listeners[i] = tls.NewListener(l, pair.Config())
+		}
+		self.Fingerprint = pair.Fingerprint
+		if err := announce(cfg.StateDir, self); err != nil {
+			return stateFault(cfg.StateDir, err)
+		}
+	}
 	g, err := gateway.New(gateway.Options{Config: cfg, Log: log, Version: versionText()})
 	if err != nil {
 		return fmt.Errorf("start the gateway: %w", err)
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
 	if first || isTerminal(io.out) {
-		greet(io.out, cfg)
+		greet(io.out, cfg, pair)
 	}
 	log.Info("serving", "address", localAddress(cfg.Gateway), "state", cfg.StateDir, "config", cfg.Path, "version", versionText())
 	if err := g.Serve(ctx, listeners...); err != nil {
@@ -98,6 +111,21 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// loadPair is the certificate of gateway.tls, nil when that is off.
+func loadPair(cfg *config.Config, log *slog.Logger) (*certs.Pair, error) {
+	if !cfg.Gateway.TLS.Enabled {
+		return nil, nil
+	}
+	pair, err := certs.Load(cfg.Gateway.TLS, cfg.StateDir, nil)
+	if err != nil {
+		return nil, fault{exitConfig, err, "Give both files (gateway.tls.certPath and keyPath), or neither and let the gateway make them (gateway.tls.autoGenerate)."}
+	}
+	if pair.Made {
+		log.Info("made a certificate that it signed itself", "cert", pair.CertPath, "key", pair.KeyPath, "fingerprint", pair.Fingerprint)
+	}
+	return pair, nil
 }
 
 func closeAll(ls []net.Listener) {

@@ -48,6 +48,15 @@ type Parley struct {
 	// RunsOnRestart is "close" (default) or "resume": what becomes of queued
 	// messages that a restart found.
 	RunsOnRestart string
+	// Strangers limits the connections that have not said anything yet.
+	Strangers Strangers
+}
+
+// Strangers is parley.unauthenticated: how many connections may be open that
+// have not sent their first frame.
+type Strangers struct {
+	PerAddress int // default 32
+	InAll      int // default 1024
 }
 
 // Protocol versions that parley.protocols may name.
@@ -57,7 +66,7 @@ const (
 )
 
 func (p *Parley) defaults() {
-	*p = Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close"}
+	*p = Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close", Strangers: Strangers{32, 1024}}
 }
 
 func (p *Parley) read() reader {
@@ -65,6 +74,10 @@ func (p *Parley) read() reader {
 		{name: "deviceless", read: oneOf(&p.Deviceless, "loopback", "never", "always")},
 		{name: "protocols", read: p.readProtocols},
 		{name: "throttleLoopback", read: boolean(&p.ThrottleLoopback)},
+		{name: "unauthenticated", read: object([]field{
+			{name: "perAddress", read: whole(&p.Strangers.PerAddress, 1, 1<<20)},
+			{name: "total", read: whole(&p.Strangers.InAll, 1, 1<<20)},
+		}, "")},
 		{name: "runs", read: object([]field{
 			{name: "onRestart", read: oneOf(&p.RunsOnRestart, "close", "resume")},
 		}, "")},

@@ -122,8 +122,8 @@ func (g *Gateway) agentTurn(c *call, p protocol.AgentParams) (runs.Turn, error) 
 		t.Timeout = timeLimit(&ms)
 	}
 	if cmd, ok := parseCommand(t.Message); ok && (cmd.name == "new" || cmd.name == "reset") && p.SessionKey != "" {
-		if !c.conn.scopes.Allows(protocol.ScopeAdmin) {
-			return runs.Turn{}, protocol.Invalidf("missing scope: %s", protocol.ScopeAdmin)
+		if err := g.mayCommand(c.conn, cmd); err != nil {
+			return runs.Turn{}, err
 		}
 		t.Fresh, t.Message = true, cmd.text
 	}

@@ -86,8 +86,16 @@ func (g *Gateway) send(ctx context.Context, c *call, r sendRequest) (sendResult,
 	if r.Thinking != nil && !strings.HasPrefix(text, "/") {
 		t.Thinking, _ = sessions.NormalizeThinking(*r.Thinking) // an unknown level is ignored
 	}
-	if isCommand && g.commandTurn(&t, cmd) {
-		return g.runCommand(c, key, r.RunID, text, cmd)
+	if isCommand {
+		answered := g.commandTurn(&t, cmd)
+		if answered || t.Fresh {
+			if err := g.mayCommand(c.conn, cmd); err != nil {
+				return sendResult{}, err
+			}
+		}
+		if answered {
+			return g.runCommand(c, key, r.RunID, text, cmd)
+		}
 	}
 	t.Media = media
 	ticket, err := g.startWithMedia(t)

@@ -3,10 +3,12 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/parleyd/parley/internal/jstext"
+	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
@@ -20,11 +22,50 @@ type command struct {
 	text string // all that follows the name, trimmed
 }
 
-// commandNames maps what may be written to the command that it means.
-var commandNames = map[string]string{
-	"new": "new", "reset": "reset", "model": "model", "models": "models",
-	"think": "think", "thinking": "think", "t": "think", "verbose": "verbose", "v": "verbose",
-	"fast": "fast", "send": "send", "status": "status", "help": "help", "compact": "compact",
+// knownCommand is one entry of the table of commands.
+type knownCommand struct {
+	name string   // canonical
+	also []string // other names
+	// equal is the method that does the same: who may not call it may not write
+	// the command either. "" is for what everybody may know.
+	equal string
+}
+
+// commands is every command that the gateway answers by itself.
+var commands = []knownCommand{
+	{name: "compact", equal: "sessions.compact"},
+	{name: "fast", equal: "sessions.patch"},
+	{name: "help"},
+	{name: "model", equal: "sessions.patch"},
+	{name: "models", equal: "models.list"},
+	{name: "new", equal: "sessions.reset"},
+	{name: "reset", equal: "sessions.reset"},
+	{name: "send", equal: "sessions.patch"},
+	{name: "status", equal: "sessions.list"},
+	{name: "think", also: []string{"thinking", "t"}, equal: "sessions.patch"},
+	{name: "verbose", also: []string{"v"}, equal: "sessions.patch"},
+}
+
+// commandNamed is the command that a name in lower case means, nil when there is
+// none.
+func commandNamed(name string) *knownCommand {
+	i := slices.IndexFunc(commands, func(k knownCommand) bool { return k.name == name || slices.Contains(k.also, name) })
+	if i < 0 {
+		return nil
+	}
+	return &commands[i]
+}
+
+// mayCommand refuses a command whose equal method the connection may not call.
+func (g *Gateway) mayCommand(c *conn, cmd command) error {
+	k := commandNamed(cmd.name)
+	if k == nil || k.equal == "" {
+		return nil
+	}
+	if need, _ := protocol.RequiredScope(k.equal); !c.scopes.Allows(need) {
+		return g.missingScope(c, need)
+	}
+	return nil
 }
 
 // parseCommand reads a message as a command. "/name: args" is "/name args",
@@ -38,13 +79,13 @@ func parseCommand(message string) (command, bool) {
 	if end < 0 {
 		end = len(text)
 	}
-	name, known := commandNames[jstext.Lower(text[1:end])]
-	if !known {
+	k := commandNamed(jstext.Lower(text[1:end]))
+	if k == nil {
 		return command{}, false
 	}
 	rest := strings.TrimPrefix(text[end:], ":")
 	line, _, _ := strings.Cut(rest, "\n")
-	return command{name: name, args: jstext.Trim(line), text: jstext.Trim(rest)}, true
+	return command{name: k.name, args: jstext.Trim(line), text: jstext.Trim(rest)}, true
 }
 
 // commandTurn reports whether the gateway answers a command itself. Where text

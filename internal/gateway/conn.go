@@ -34,7 +34,8 @@ const (
 	blockingLimit, waitingLimit = 64, 1024
 )
 
-// conn is one WebSocket connection. Three goroutines serve it: the reader
+// conn is one WebSocket connection, or what stands for it while one HTTP request
+// is served: that has no ws and nobody takes from its outbox. Three goroutines serve it: the reader
 // takes messages off the socket, the dispatcher handles them in order, the
 // writer alone writes and closes.
 type conn struct {
@@ -51,6 +52,10 @@ type conn struct {
 	in     *inbox
 	out    *outbox
 
+	// dispatch handles one message of a connected client: a frame of the gateway
+	// protocol, or JSON-RPC.
+	dispatch func(ctx context.Context, c *conn, text []byte)
+
 	// Written by the handshake on the dispatcher, read-only once connected is set.
 	client   protocol.Client
 	role     string
@@ -62,6 +67,10 @@ type conn struct {
 	endings  uint64 // what Devices.Endings said before the device was let in
 
 	connected atomic.Bool
+
+	// Owned by the reader, and read once that has ended.
+	received  int64 // bytes of messages
+	readFault error // what ended the reading
 
 	// Owned by the dispatcher.
 	unauthorized int
@@ -117,8 +126,10 @@ func (g *Gateway) serveConn(c *conn) {
 		c.write()
 		cancel() // the socket is closed: the reader and all waiting calls end
 	})
-	c.out.answer(closeBrace(protocol.AppendEvent(nil, "connect.challenge",
-		rawjson.MustMarshal(challenge{c.nonce, time.Now().UnixMilli()}), nil)))
+	if !c.connected.Load() {
+		c.out.answer(closeBrace(protocol.AppendEvent(nil, "connect.challenge",
+			rawjson.MustMarshal(challenge{c.nonce, time.Now().UnixMilli()}), nil)))
+	}
 	timeout := time.AfterFunc(handshakeTimeout, func() {
 		if !c.connected.Load() {
 			c.out.close(websocket.StatusNormalClosure, "")
@@ -146,16 +157,19 @@ func (g *Gateway) read(ctx context.Context, c *conn) {
 	for {
 		kind, r, err := c.ws.Reader(ctx)
 		if err != nil {
+			c.readFault = err
 			c.out.drop()
 			return
 		}
 		text, err := c.readMessage(r)
+		c.received += int64(len(text))
 		switch {
 		case errors.Is(err, errTooLarge):
 			g.log.Warn("message too large", "conn", c.id, "connected", c.connected.Load(), "limit", c.readLimit())
 			c.out.close(websocket.StatusMessageTooBig, "")
 			return
 		case err != nil:
+			c.readFault = err
 			c.out.drop()
 			return
 		}

@@ -33,7 +33,7 @@ func joined(t *testing.T, g *Gateway, id string, s stranger) *conn {
 // call lets a client call a method and gives the answer's payload or error.
 func callAs(t *testing.T, g *Gateway, c *conn, method, params string) string {
 	t.Helper()
-	g.dispatch(t.Context(), c, []byte(`{"type":"req","id":"1","method":"`+method+`","params":`+params+`}`))
+	g.dispatchFrame(t.Context(), c, []byte(`{"type":"req","id":"1","method":"`+method+`","params":`+params+`}`))
 	frames, _ := c.out.take()
 	for _, f := range frames {
 		o, err := rawjson.Parse(f)

@@ -17,15 +17,36 @@ type call struct {
 	id     rawjson.Value
 	method string
 	after  []func()
+
+	// rpc is where the answer of a call by JSON-RPC goes, nil for a frame.
+	rpc     *rpcExchange
+	place   int  // in rpc
+	silent  bool // a notification: nobody waits for an answer
+	unknown bool // there is no such method
 }
 
 // After registers f to run once the call's answer is queued. Events that the
 // call causes are published there, so that no event overtakes its answer.
 func (c *call) After(f func()) { c.after = append(c.after, f) }
 
-// Answer queues an extra response on the call's id, before the last one.
+// Answer queues an extra response on the call's id, before the last one. In
+// JSON-RPC there is only the last one.
 func (c *call) Answer(payload any, err *protocol.Error) {
+	if c.rpc == nil {
+		c.conn.out.answer(encodeAnswer(c.id, payload, err))
+	}
+}
+
+// finish queues the last answer, and then lets the call's effects be told.
+func (c *call) finish(payload any, err *protocol.Error) {
+	if c.rpc != nil {
+		c.rpc.done(c, payload, err)
+		return
+	}
 	c.conn.out.answer(encodeAnswer(c.id, payload, err))
+	for _, f := range c.after {
+		f()
+	}
 }
 
 // failure is an error answer that carries a payload as well.
@@ -52,7 +73,7 @@ func (g *Gateway) dispatchAll(ctx context.Context, c *conn) {
 		}
 		c.out.waitForRoom()
 		if c.connected.Load() {
-			g.dispatch(ctx, c, m.text)
+			c.dispatch(ctx, c, m.text)
 		} else {
 			g.strangers.leave(c)
 			g.firstFrame(c, m.text)
@@ -102,6 +123,7 @@ func (g *Gateway) connect(c *conn, req protocol.Request) {
 		c.out.close(websocket.StatusServiceRestart, "service restart")
 		return
 	}
+	g.edge.one(edgeConnected, c.client.ID)
 	c.out.hello(protocol.AppendResponse(nil, req.ID, rawjson.MustMarshal(hello)))
 	g.closeIfGone(c)
 	g.log.Info("client connected", "conn", c.id, "client", c.client.ID, "mode", c.client.Mode, "role", c.role,
@@ -138,14 +160,15 @@ func cutBytes(s string, n int) string {
 }
 
 func (g *Gateway) refuse(c *conn, id rawjson.Value, no *refusal) {
-	g.log.Warn("handshake refused", "conn", c.id, "peer", c.peer, "code", no.err.Code, "reason", no.err.Message)
+	g.edge.one(edgeRefused, why(no.err))
+	g.log.Warn("handshake refused", "conn", c.id, "peer", c.peer, "code", why(no.err), "reason", no.err.Message)
 	c.out.answer(protocol.AppendErrorResponse(nil, id, no.err, nil))
 	c.out.close(no.status, no.reason)
 }
 
-// dispatch handles one frame of a connected client: frame schema, role and
+// dispatchFrame handles one frame of a connected client: frame schema, role and
 // scope, budget, look-up, params schema, handler (spec: protocol 11).
-func (g *Gateway) dispatch(ctx context.Context, c *conn, text []byte) {
+func (g *Gateway) dispatchFrame(ctx context.Context, c *conn, text []byte) {
 	if !rawjson.Valid(text) {
 		g.log.Warn("ignored a message that is not JSON", "conn", c.id, "bytes", len(text))
 		return
@@ -156,7 +179,14 @@ func (g *Gateway) dispatch(ctx context.Context, c *conn, text []byte) {
 		g.answer(cl, nil, protocol.Invalidf("invalid request frame: %s", problems))
 		return
 	}
-	m, err := g.admit(c, req)
+	g.begin(ctx, cl, req.Params)
+}
+
+// begin judges a call and lets its handler work: here, or in a goroutine of its
+// own.
+func (g *Gateway) begin(ctx context.Context, cl *call, params rawjson.Value) {
+	c := cl.conn
+	m, err := g.admit(cl)
 	if err != nil {
 		g.answer(cl, nil, err)
 		if c.unauthorized >= unauthorizedLimit {
@@ -164,7 +194,6 @@ func (g *Gateway) dispatch(ctx context.Context, c *conn, text []byte) {
 		}
 		return
 	}
-	params := req.Params
 	if params == nil {
 		params = rawjson.Value("{}")
 	}
@@ -189,20 +218,23 @@ func (g *Gateway) dispatch(ctx context.Context, c *conn, text []byte) {
 	})
 }
 
-// admit finds the method of a request, if this connection may call it.
-func (g *Gateway) admit(c *conn, req protocol.Request) (*method, error) {
-	if err := g.authorize(c, req.Method); err != nil {
+// admit finds the method of a call, if this connection may call it.
+func (g *Gateway) admit(c *call) (*method, error) {
+	if err := g.authorize(c.conn, c.method); err != nil {
 		return nil, err
 	}
-	if err := g.spend(c, req.Method); err != nil {
+	if err := g.spend(c.conn, c.method); err != nil {
 		return nil, err
 	}
-	m := g.methods[req.Method]
+	m := g.methods[c.method]
 	switch {
-	case req.Method == "connect":
+	case c.method == "connect" && c.rpc == nil:
 		return nil, protocol.Invalidf("connect is only valid as the first request")
 	case m == nil:
-		return nil, protocol.Invalidf("unknown method: %s", req.Method)
+		c.unknown = true
+		return nil, protocol.Invalidf("unknown method: %s", c.method)
+	case m.flags&socketed != 0 && c.conn.ws == nil:
+		return nil, protocol.Unavailablef("%s needs a WebSocket", c.method)
 	}
 	return m, nil
 }
@@ -244,13 +276,10 @@ type missingScopeDetails struct {
 	RequiredScopes []protocol.Scope `json:"requiredScopes"`
 }
 
-// serve runs a handler, answers, and then lets the call's effects be told.
+// serve runs a handler and answers.
 func (g *Gateway) serve(ctx context.Context, c *call, m *method, params rawjson.Value) {
 	result, err := g.callHandler(ctx, c, m, params)
 	g.answer(c, result, err)
-	for _, f := range c.after {
-		f()
-	}
 }
 
 // callHandler is the one place that catches a handler's panic.
@@ -265,14 +294,14 @@ func (g *Gateway) callHandler(ctx context.Context, c *call, m *method, params ra
 	return m.serve(g, ctx, c, params)
 }
 
-// answer queues the response to a call.
+// answer ends a call with a result or an error.
 func (g *Gateway) answer(c *call, result any, err error) {
 	if err == nil {
-		c.conn.out.answer(encodeAnswer(c.id, result, nil))
+		c.finish(result, nil)
 		return
 	}
 	if f, ok := errors.AsType[failure](err); ok {
-		c.conn.out.answer(encodeAnswer(c.id, f.payload, f.err))
+		c.finish(f.payload, f.err)
 		return
 	}
 	perr, ok := errors.AsType[*protocol.Error](err)
@@ -280,7 +309,7 @@ func (g *Gateway) answer(c *call, result any, err error) {
 		g.log.Error("call failed", "conn", c.conn.id, "method", c.method, "err", err)
 		perr = protocol.Unavailablef("%v", err)
 	}
-	c.conn.out.answer(encodeAnswer(c.id, nil, perr))
+	c.finish(nil, perr)
 }
 
 // encodeAnswer encodes a response frame. A payload that cannot be encoded is a

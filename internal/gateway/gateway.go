@@ -73,6 +73,7 @@ type Gateway struct {
 	health      *health
 	gate        *gate // who may come in: internal/auth, see handshake.go
 	strangers   strangers
+	edge        edge
 
 	editing   sync.Mutex // held while the configuration file is edited
 	examining sync.Mutex // held while the state directory is examined
@@ -112,6 +113,7 @@ func newGateway(o Options) *Gateway {
 		conns:    map[string]*conn{},
 		presence: newPresence(o.Version),
 
+		strangers:   strangers{limit: o.Config.Parley.Strangers},
 		maxBuffered: cmp.Or(o.MaxBuffered, protocol.MaxBuffered),
 	}
 	g.health = newHealth(g)
@@ -278,8 +280,8 @@ func (g *Gateway) leave(c *conn) {
 	g.mu.Unlock()
 	if c.connected.Load() {
 		g.presenceLeft(c)
-		g.log.Info("client left", "conn", c.id, "client", c.client.ID, "dropped", c.out.drops(), "after", time.Since(c.opened).Round(time.Millisecond))
 	}
+	g.tellEnd(c)
 	g.serving.Done()
 }
 

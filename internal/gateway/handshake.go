@@ -154,11 +154,17 @@ func (g *Gateway) keepsScopes(n *newcomer) bool {
 	if n.client.ControlUI() {
 		return true
 	}
+	return g.deviceless(n.place, n.origin)
+}
+
+// deviceless reports whether parley.deviceless means a program that knows the
+// secret and proves no device.
+func (g *Gateway) deviceless(from auth.Place, origin string) bool {
 	switch g.cfg.Parley.Deviceless {
 	case "always":
-		return n.origin == ""
+		return origin == ""
 	case "loopback":
-		return n.origin == "" && n.place.Local
+		return origin == "" && from.Local
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"net/http"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/parleyd/parley/internal/auth"
+	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -18,8 +20,10 @@ import (
 // everybody, and the other routes to those who are not led here by a foreign
 // web page (spec: protocol 2). The first route that knows the path answers.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Upgrade") != "" {
-		g.upgrade(w, r)
+	noteTLS(r)
+	path := pathOf(r)
+	if r.Header.Get("Upgrade") != "" && path != rpcPath {
+		g.upgrade(w, r, g.greet)
 		return
 	}
 	h := w.Header()
@@ -29,24 +33,64 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if hsts := g.cfg.Gateway.StrictTransportSecurity; hsts != "" {
 		h.Set("Strict-Transport-Security", hsts)
 	}
-	path := pathOf(r)
-	if g.serveProbe(w, r, path) {
-		return
-	}
-	if reason := g.foreign(r); reason != "" {
-		text(w, http.StatusForbidden, reason)
-		return
-	}
-	for _, serve := range []route{g.serveSession, g.serveUI} {
-		if serve(w, r, path) {
+	judged := false
+	for i := range routes {
+		rt := &routes[i]
+		if !rt.probe && !judged {
+			if reason := g.foreign(r); reason != "" {
+				text(w, http.StatusForbidden, reason)
+				return
+			}
+			judged = true
+		}
+		if rt.serve(g, w, r, path) {
 			return
 		}
 	}
 	text(w, http.StatusNotFound, notFound)
 }
 
-// route answers a request, or reports false: then it has done nothing.
-type route func(w http.ResponseWriter, r *http.Request, path string) bool
+// noteTLS fills in what the server cannot see through our connections.
+func noteTLS(r *http.Request) {
+	c := corkOf(r)
+	if c == nil || r.TLS != nil {
+		return
+	}
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		s := t.ConnectionState()
+		r.TLS = &s
+	}
+}
+
+// route is one entry of the table of routes.
+type route struct {
+	name string
+	// probe: answered to everybody, also to pages of others.
+	probe bool
+	// needs is how a request of each kind that the route takes is judged:
+	// "GET /path" by the scope that its credentials must have. ScopeNone asks for
+	// no credentials.
+	needs map[string]protocol.Scope
+	// credentials are asked for in any case, though what they allow is judged
+	// behind the route.
+	credentials bool
+	// serve answers a request, or reports false: then it has done nothing.
+	serve func(g *Gateway, w http.ResponseWriter, r *http.Request, path string) bool
+}
+
+// routes is everything that answers plain HTTP requests; the first one that
+// knows the path does.
+var routes = []route{
+	{name: "probes", probe: true, serve: (*Gateway).serveProbe, needs: map[string]protocol.Scope{
+		"GET /health": protocol.ScopeNone, "GET /healthz": protocol.ScopeNone, "GET /ready": protocol.ScopeNone, "GET /readyz": protocol.ScopeNone,
+	}},
+	{name: "JSON-RPC", serve: (*Gateway).serveRPC, credentials: true, needs: map[string]protocol.Scope{"POST " + rpcPath: protocol.ScopeNone}},
+	{name: "schemas", serve: (*Gateway).serveSchemas, needs: map[string]protocol.Scope{"GET " + schemasPath: protocol.ScopeNone}},
+	{name: "sessions", serve: (*Gateway).serveSession, credentials: true, needs: map[string]protocol.Scope{
+		"GET /sessions/x/history": protocol.ScopeRead, "POST /sessions/x/kill": protocol.ScopeWrite,
+	}},
+	{name: "page", serve: (*Gateway).serveUI, needs: map[string]protocol.Scope{"GET /": protocol.ScopeNone}},
+}
 
 const notFound = "Not Found"
 
@@ -140,10 +184,12 @@ func text(w http.ResponseWriter, status int, body string) {
 	_, _ = w.Write([]byte(body)) // as above
 }
 
-// upgrade takes a WebSocket connection. Origin and credentials are judged
-// later, in connect; only what is no upgrade at all is refused here.
-func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
+// upgrade takes a WebSocket connection and serves it; only what is no upgrade at
+// all is refused here. welcome is called for the connection before it is served.
+func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*conn, *http.Request)) {
 	if status, reason := upgradeFault(r); status != 0 {
+		g.edge.one(edgeMalformed, "")
+		g.log.Debug("malformed upgrade", "peer", r.RemoteAddr, "reason", reason)
 		if status == http.StatusBadRequest && strings.Contains(reason, "Version") {
 			w.Header().Set("Sec-WebSocket-Version", "13, 8")
 		}
@@ -176,8 +222,16 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		_ = ws.CloseNow() // stopping: a connection without handshake is just dropped
 		return
 	}
-	g.meet(c, g.gate.placeOf(r).Addr)
+	welcome(c, r)
 	g.serveConn(c)
+}
+
+// greet takes in a connection of the gateway protocol: Origin and credentials
+// are judged later, in connect.
+func (g *Gateway) greet(c *conn, r *http.Request) {
+	c.dispatch = g.dispatchFrame
+	g.edge.one(edgeOpened, "frames")
+	g.meet(c, g.gate.placeOf(r).Addr)
 }
 
 // upgradeFault says what is wrong with an upgrade request, 0 when nothing is.

@@ -19,6 +19,19 @@ func (g *Gateway) admitHTTP(w http.ResponseWriter, r *http.Request, need protoco
 	v := g.gate.Bearer(g.gate.placeOf(r), r.Header)
 	scopes := httpScopes(v, r.Header)
 	switch {
+	case g.refuseHTTP(w, v):
+	case !scopes.Allows(need):
+		reply(w, http.StatusForbidden, notDone("forbidden", "missing scope: "+string(need)))
+	default:
+		return scopes, true
+	}
+	return protocol.ScopeSet{}, false
+}
+
+// refuseHTTP answers whom the credentials do not let in, and reports whether it
+// did.
+func (g *Gateway) refuseHTTP(w http.ResponseWriter, v auth.Verdict) bool {
+	switch {
 	case v.Reason == auth.RateLimited:
 		seconds := (v.RetryAfter + time.Second - 1) / time.Second
 		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
@@ -26,12 +39,13 @@ func (g *Gateway) admitHTTP(w http.ResponseWriter, r *http.Request, need protoco
 			failed("Too many failed authentication attempts. Please try again later.", "rate_limited"))
 	case !v.OK:
 		reply(w, http.StatusUnauthorized, failed("Unauthorized", "unauthorized"))
-	case !scopes.Allows(need):
-		reply(w, http.StatusForbidden, notDone("forbidden", "missing scope: "+string(need)))
-	default:
-		return scopes, true
 	}
-	return protocol.ScopeSet{}, false
+	if v.OK && v.Reason != auth.RateLimited {
+		return false
+	}
+	g.edge.one(edgeRefused, string(v.Reason))
+	g.log.Warn("request refused", "reason", v.Reason)
+	return true
 }
 
 // httpScopes is what a request may do. The secret is the operator's own, and
@@ -42,13 +56,24 @@ func httpScopes(v auth.Verdict, h http.Header) protocol.ScopeSet {
 	var names []string
 	switch {
 	case v.SharedSecret(), v.OK && v.Method == auth.ByNothing:
-		names = []string{
-			string(protocol.ScopeAdmin), string(protocol.ScopeApprovals), string(protocol.ScopePairing),
-			string(protocol.ScopeRead), string(protocol.ScopeWrite),
-		}
+		names = operatorScopes()
 	case v.OK && v.Method == auth.ByTrustedProxy:
 		names = []string{string(protocol.ScopeRead)}
 	}
+	return narrowed(names, h)
+}
+
+// operatorScopes is everything that an operator may do.
+func operatorScopes() []string {
+	return []string{
+		string(protocol.ScopeAdmin), string(protocol.ScopeApprovals), string(protocol.ScopePairing),
+		string(protocol.ScopeRead), string(protocol.ScopeWrite),
+	}
+}
+
+// narrowed are those of the scopes that the header Parley-Scopes asks for, all
+// without it.
+func narrowed(names []string, h http.Header) protocol.ScopeSet {
 	asked := h.Values("Parley-Scopes")
 	if asked == nil {
 		return protocol.NewScopeSet(names...)

@@ -17,7 +17,13 @@ import (
 type sessionEndpoint struct {
 	method string
 	scope  protocol.Scope
-	serve  func(w http.ResponseWriter, r *http.Request, key string, scopes protocol.ScopeSet)
+	serve  func(g *Gateway, w http.ResponseWriter, r *http.Request, key string, scopes protocol.ScopeSet)
+}
+
+// sessionEndpoints are all of them, by the last segment of the path.
+var sessionEndpoints = map[string]sessionEndpoint{
+	"history": {http.MethodGet, protocol.ScopeRead, (*Gateway).sessionHistory},
+	"kill":    {http.MethodPost, protocol.ScopeWrite, (*Gateway).sessionKill},
 }
 
 // serveSession answers the session endpoints (spec: protocol 2.5). The order
@@ -28,13 +34,8 @@ func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, path stri
 	if !ok {
 		return false
 	}
-	var e sessionEndpoint
-	switch name {
-	case "history":
-		e = sessionEndpoint{http.MethodGet, protocol.ScopeRead, g.sessionHistory}
-	case "kill":
-		e = sessionEndpoint{http.MethodPost, protocol.ScopeWrite, g.sessionKill}
-	default:
+	e, ok := sessionEndpoints[name]
+	if !ok {
 		return false
 	}
 	key, err := url.PathUnescape(segment)
@@ -51,7 +52,7 @@ func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, path stri
 		return true
 	}
 	if scopes, ok := g.admitHTTP(w, r, e.scope); ok {
-		e.serve(w, r, key, scopes)
+		e.serve(g, w, r, key, scopes)
 	}
 	return true
 }

@@ -105,7 +105,7 @@ func TestBlockingCallsAreBounded(t *testing.T) {
 			handled := 0
 			go func() {
 				for range want + 10 {
-					door.dispatch(t.Context(), c, []byte(`{"type":"req","id":"1","method":"`+name+`"}`))
+					door.dispatchFrame(t.Context(), c, []byte(`{"type":"req","id":"1","method":"`+name+`"}`))
 					handled++
 				}
 			}()

@@ -30,6 +30,8 @@ const (
 	// connection. All other calls run to their end when the client leaves, so
 	// that nothing is left half done.
 	abandoned
+	// socketed methods are about what the caller hears: they need a WebSocket.
+	socketed
 )
 
 // rawParams are the params of unvalidated methods.
@@ -93,8 +95,8 @@ var methods = []method{
 	bind("sessions.describe", protocol.ScopeRead, (*Gateway).sessionsDescribe, blocking),
 	bind("sessions.get", protocol.ScopeRead, (*Gateway).sessionsGet, unvalidated, blocking),
 	bind("sessions.list", protocol.ScopeRead, (*Gateway).sessionsList, blocking),
-	bind("sessions.messages.subscribe", protocol.ScopeRead, (*Gateway).messagesSubscribe),
-	bind("sessions.messages.unsubscribe", protocol.ScopeRead, (*Gateway).messagesUnsubscribe),
+	bind("sessions.messages.subscribe", protocol.ScopeRead, (*Gateway).messagesSubscribe, socketed),
+	bind("sessions.messages.unsubscribe", protocol.ScopeRead, (*Gateway).messagesUnsubscribe, socketed),
 	bind("sessions.patch", protocol.ScopeAdmin, (*Gateway).sessionsPatch),
 	bind("sessions.patchMany", protocol.ScopeAdmin, (*Gateway).sessionsPatchMany),
 	bind("sessions.preview", protocol.ScopeRead, (*Gateway).sessionsPreview, blocking),
@@ -102,8 +104,8 @@ var methods = []method{
 	bind("sessions.resolve", protocol.ScopeRead, (*Gateway).sessionsResolve),
 	bind("sessions.send", protocol.ScopeWrite, (*Gateway).sessionsSend),
 	bind("sessions.steer", protocol.ScopeWrite, (*Gateway).sessionsSteer, blocking),
-	bind("sessions.subscribe", protocol.ScopeRead, (*Gateway).sessionsSubscribe, unvalidated),
-	bind("sessions.unsubscribe", protocol.ScopeRead, (*Gateway).sessionsUnsubscribe, unvalidated),
+	bind("sessions.subscribe", protocol.ScopeRead, (*Gateway).sessionsSubscribe, unvalidated, socketed),
+	bind("sessions.unsubscribe", protocol.ScopeRead, (*Gateway).sessionsUnsubscribe, unvalidated, socketed),
 	bind("sessions.usage", protocol.ScopeRead, (*Gateway).sessionsUsage, blocking),
 	bind("sessions.usage.logs", protocol.ScopeRead, (*Gateway).sessionsUsageLogs, unvalidated, blocking),
 	bind("sessions.usage.timeseries", protocol.ScopeRead, (*Gateway).sessionsUsageTimeseries, unvalidated, blocking),

@@ -3,11 +3,13 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"maps"
 	"strconv"
 	"sync"
 
 	"github.com/coder/websocket"
 	"github.com/parleyd/parley/internal/hub"
+	"github.com/parleyd/parley/internal/protocol"
 )
 
 // outbox is what waits to be written to one connection, bounded in bytes.
@@ -17,6 +19,7 @@ import (
 // concurrent use; none blocks.
 type outbox struct {
 	limit int
+	rpc   bool            // events are JSON-RPC notifications; set before the first one
 	wake  chan struct{}   // holds one token while there is something to take
 	room  chan struct{}   // holds one token once less than limit waits again
 	ended context.Context // done once ending is set
@@ -24,14 +27,20 @@ type outbox struct {
 
 	mu      sync.Mutex // guards all below
 	queue   [][]byte
-	bytes   int // in queue, and taken but not yet written
+	bytes   int   // in queue, and taken but not yet written
+	sent    int64 // bytes written
 	seq     int64
 	greeted bool     // hello is queued: events may follow
 	held    [][]byte // events that came before hello, which must be first
+	said    *ending  // how we chose to end, whether the peer stayed for it or not
 	ending  *ending  // no frame is taken in any more; close when queue is empty
 	dropped map[string]int64
 	pongs   [][]byte // payloads; they count for nothing, there are maxPongs at most
 }
+
+// notification is what stands before an event in JSON-RPC, in place of
+// protocol.EventLead.
+const notification = `{"jsonrpc":"2.0","method":"event","params":{`
 
 // maxPongs is how many pings are answered at once; of more the newest.
 const maxPongs = 16
@@ -93,13 +102,19 @@ func (o *outbox) event(f *hub.Frame, open []byte) {
 		o.end(ending{status: websocket.StatusPolicyViolation, reason: "slow consumer"})
 		return
 	}
-	frame := make([]byte, 0, len(open)+28)
-	frame = append(frame, open...)
+	frame := make([]byte, 0, len(open)+len(notification)+28)
+	if o.rpc {
+		frame = append(append(frame, notification...), open[len(protocol.EventLead):]...)
+	} else {
+		frame = append(frame, open...)
+	}
 	if f.Numbered {
 		frame = append(frame, `,"seq":`...)
 		frame = strconv.AppendInt(frame, o.seq, 10)
 	}
-	frame = append(frame, '}')
+	if frame = append(frame, '}'); o.rpc {
+		frame = append(frame, '}')
+	}
 	if !o.greeted {
 		o.held = append(o.held, frame)
 		return
@@ -148,6 +163,8 @@ func (o *outbox) end(e ending) {
 	o.ending = &e
 	if e.abrupt {
 		o.queue, o.bytes = nil, 0
+	} else {
+		o.said = &e
 	}
 	o.held = nil
 	o.stop()
@@ -169,6 +186,7 @@ func (o *outbox) written(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.bytes -= n
+	o.sent += int64(n)
 	if o.bytes <= o.limit {
 		token(o.room)
 	}
@@ -229,13 +247,20 @@ func (o *outbox) isAbrupt() bool {
 	return o.ending != nil && o.ending.abrupt
 }
 
-// drops is the number of events dropped so far.
-func (o *outbox) drops() int64 {
+// totals are how many bytes have been written, and how many events of each name
+// were dropped.
+func (o *outbox) totals() (sent int64, dropped map[string]int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var n int64
-	for _, d := range o.dropped {
-		n += d
+	return o.sent, maps.Clone(o.dropped)
+}
+
+// lastWord is how we ended the connection, if it was us.
+func (o *outbox) lastWord() (ending, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.said == nil {
+		return ending{}, false
 	}
-	return n
+	return *o.said, true
 }

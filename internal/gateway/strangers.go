@@ -5,25 +5,22 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/parleyd/parley/internal/config"
 )
 
-const (
-	// strangersPerAddress and strangersInAll are how many connections may be
-	// open that have not said anything yet.
-	strangersPerAddress = 32
-	strangersInAll      = 1024
-	// strangerPatience is how long a connection is not closed for the sake of
-	// others from its address: after a restart all clients of an office, or
-	// behind a proxy on this machine, come at once, and each needs a moment to
-	// speak.
-	strangerPatience = time.Second
-)
+// strangerPatience is how long a connection is not closed for the sake of others
+// from its address: after a restart all clients of an office, or behind a proxy
+// on this machine, come at once, and each needs a moment to speak.
+const strangerPatience = time.Second
 
 // strangers are the connections that have not sent their first frame. They
 // cost a stranger nothing and us a socket each, for as long as a handshake may
 // take; so they are few. Where one too many comes, the oldest goes: a newcomer
 // who means it speaks at once. All methods are safe for concurrent use.
 type strangers struct {
+	limit config.Strangers // of how many may be there
+
 	mu   sync.Mutex // guards list
 	list []*conn    // in order of arrival
 }
@@ -43,8 +40,8 @@ func (s *strangers) enter(c *conn) *conn {
 	}
 	s.list = append(s.list, c)
 	switch {
-	case n >= strangersPerAddress && time.Since(s.list[oldest].opened) >= strangerPatience:
-	case len(s.list) > strangersInAll:
+	case n >= s.limit.PerAddress && time.Since(s.list[oldest].opened) >= strangerPatience:
+	case len(s.list) > s.limit.InAll:
 		oldest = 0
 	default:
 		return nil
@@ -66,6 +63,7 @@ func (s *strangers) leave(c *conn) {
 func (g *Gateway) meet(c *conn, from netip.Addr) {
 	c.from = from
 	if gone := g.strangers.enter(c); gone != nil {
+		g.edge.one(edgeCrowded, "")
 		g.log.Debug("dropped a connection that said nothing: too many are open", "conn", gone.id, "peer", gone.peer)
 		gone.out.drop()
 	}

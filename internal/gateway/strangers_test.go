@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/parleyd/parley/internal/config"
 )
 
 func strangerFrom(id, address string) *conn {
@@ -12,11 +14,11 @@ func strangerFrom(id, address string) *conn {
 }
 
 func TestStrangersPerAddress(t *testing.T) {
-	var s strangers
+	s := strangers{limit: config.Strangers{PerAddress: 4, InAll: 50}}
 	other := strangerFrom("other", "192.0.2.9")
 	s.enter(other)
 	var all []*conn
-	for range strangersPerAddress {
+	for range s.limit.PerAddress {
 		c := strangerFrom("c", "192.0.2.1")
 		all = append(all, c)
 		if gone := s.enter(c); gone != nil {
@@ -39,7 +41,7 @@ func TestStrangersPerAddress(t *testing.T) {
 // address more often than not.
 func TestStrangersMayComeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s strangers
+		s := strangers{limit: config.Strangers{PerAddress: 4, InAll: 50}}
 		var all []*conn
 		come := func() *conn {
 			c := strangerFrom("c", "192.0.2.1")
@@ -47,7 +49,7 @@ func TestStrangersMayComeAtOnce(t *testing.T) {
 			all = append(all, c)
 			return s.enter(c)
 		}
-		for range 10 * strangersPerAddress {
+		for range 10 * s.limit.PerAddress {
 			if gone := come(); gone != nil {
 				t.Fatalf("%d connections at once: one was closed", len(all))
 			}
@@ -60,11 +62,11 @@ func TestStrangersMayComeAtOnce(t *testing.T) {
 }
 
 func TestStrangersInAll(t *testing.T) {
-	var s strangers
+	s := strangers{limit: config.Strangers{PerAddress: 4, InAll: 50}}
 	a := netip.MustParseAddr("192.0.2.0")
 	first := &conn{from: a}
 	s.enter(first)
-	for range strangersInAll - 1 {
+	for range s.limit.InAll - 1 {
 		a = a.Next()
 		if gone := s.enter(&conn{from: a}); gone != nil {
 			t.Fatal("a connection was closed below the limit")
@@ -73,7 +75,7 @@ func TestStrangersInAll(t *testing.T) {
 	if gone := s.enter(&conn{from: a.Next()}); gone != first {
 		t.Error("the oldest connection stayed")
 	}
-	if got := len(s.list); got != strangersInAll {
-		t.Errorf("%d are kept, want %d", got, strangersInAll)
+	if got := len(s.list); got != s.limit.InAll {
+		t.Errorf("%d are kept, want %d", got, s.limit.InAll)
 	}
 }

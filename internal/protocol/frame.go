@@ -55,10 +55,13 @@ func (e *Error) appendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
+// EventLead is what every event frame begins with.
+const EventLead = `{"type":"event",`
+
 // AppendEvent appends an event frame without its closing brace, so that one
 // encoded frame serves all connections: each appends `}` or `,"seq":N}`.
 func AppendEvent(dst []byte, event string, payload rawjson.Value, v *StateVersion) []byte {
-	dst = append(dst, `{"type":"event","event":`...)
+	dst = append(append(dst, EventLead...), `"event":`...)
 	dst = rawjson.AppendString(dst, event)
 	dst = appendMember(dst, `,"payload":`, payload)
 	if v != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -137,6 +139,9 @@ func (j *judge) problems(raw rawjson.Value) string {
 
 // Has reports whether there is a schema for the params of method.
 func (v *Validator) Has(method string) bool { return v.methods[method] != nil }
+
+// Names are the names of all schema files, sorted, without ".json".
+func (v *Validator) Names() []string { return slices.Sorted(maps.Keys(v.texts)) }
 
 // Schema is the text of the schema file <name>.json, or nil when there is none.
 // The caller may keep and change it.
