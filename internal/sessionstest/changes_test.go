@@ -292,11 +292,8 @@ func thinkingRule(c *patching, name string, v any) string {
 		return plain(c, name, level)
 	}
 	hint := "off|minimal|low|medium|high|adaptive"
-	switch m := c.chosen(); {
-	case m.provider == "zai":
+	if c.chosen().provider == "zai" {
 		hint = "off|on"
-	case thinksHard(m):
-		hint = "off|minimal|low|medium|high|xhigh|adaptive"
 	}
 	return "invalid thinkingLevel (use " + hint + ")"
 }
