@@ -154,7 +154,11 @@ func TestUsageFiles(t *testing.T) {
 	if files, err := f.UsageFiles(f.dir, time.Now()); len(files) != 0 || err != nil {
 		t.Errorf("files that changed now: %v, %v", files, err)
 	}
-	if file, err := f.UsageFile(f.ref("b")); err != nil || file.Live {
+	// Of archives the name tells which is the newest, wherever they were copied.
+	if err := os.Chtimes(f.dir+"/b.jsonl.reset.2026-01-04T10-00-00.000Z", time.Now(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if file, err := f.UsageFile(f.ref("b")); err != nil || file.place.name != "b.jsonl.deleted.2026-01-05T10-00-00.000Z" {
 		t.Errorf("b: %+v, %v", file, err)
 	}
 	for id, want := range map[string]error{"c": ErrNotFound, "../b": ErrBadID} {
