@@ -12,7 +12,7 @@ import (
 type fields struct {
 	Type, ID, ParentID, Version, Timestamp rawjson.Value
 	Message, Usage, Provider, Model        rawjson.Value
-	CustomType, Data                       rawjson.Value
+	CustomType, Data, DurationMs           rawjson.Value
 	FirstKeptEntryID, FirstKeptEntryIndex  rawjson.Value
 
 	own messageFields
@@ -76,6 +76,8 @@ func (f *fields) set(name, value []byte) {
 		f.CustomType = value
 	case "data":
 		f.Data = value
+	case "durationMs":
+		f.DurationMs = value
 	case "firstKeptEntryId":
 		f.FirstKeptEntryID = value
 	case "firstKeptEntryIndex":

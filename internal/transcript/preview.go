@@ -158,21 +158,13 @@ func toolNames(m rawjson.Object, parts []rawjson.Object) []string {
 			out = append(out, name)
 		}
 	}
-	add(firstText(m.Text("toolName"), m.Text("tool_name")))
+	add(text(first(m.Get("toolName"), m.Get("tool_name"))))
 	for _, p := range parts {
 		if slices.Contains([]string{"toolcall", "tool_call", "tool_use"}, jstext.Lower(p.Text("type"))) {
 			add(p.Text("name"))
 		}
 	}
 	return out
-}
-
-// firstText is a, or b when a is blank.
-func firstText(a, b string) string {
-	if jstext.Blank(a) {
-		return b
-	}
-	return a
 }
 
 func toolSummary(tools []string) string {
