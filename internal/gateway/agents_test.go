@@ -83,6 +83,8 @@ func TestAgentsList(t *testing.T) {
 			`{"defaultId":"home-team","mainKey":"main","scope":"per-sender","agents":[{"id":"home-team"},{"id":"b","name":"Bee"},{"id":"ops"}]}`},
 		{"identities", `{agents: {list: [{id: "a", identity: {}}, {id: "b", identity: {name: " Bee ", theme: " ", emoji: "🐝", avatar: "https://x/b.png"}}]}}`, nil,
 			`{"defaultId":"a","mainKey":"main","scope":"per-sender","agents":[{"id":"a","identity":{}},{"id":"b","identity":{"name":"Bee","emoji":"🐝","avatar":"https://x/b.png","avatarUrl":"https://x/b.png"}}]}`},
+		{"one id twice", `{agents: {list: [{id: "a", name: "A", identity: {name: "one"}}, {id: " A ", name: "B"}]}}`, nil,
+			`{"defaultId":"a","mainKey":"main","scope":"per-sender","agents":[{"id":"a","name":"B"}]}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
