@@ -201,6 +201,8 @@ func TestFileIdentity(t *testing.T) {
 		"  -  _Avatar_: a/b.png \nTheme: dark: blue": {Avatar: "a/b.png", Theme: "dark: blue"},
 		"Name:\nName: A\nname: B\nNickname: C":       {Name: "B"},
 		"no colon\n- Creature: cat\n":                {},
+		"- Name: _(Pick  something you like)_\n- Emoji: *your signature – pick one that feels right*":    {},
+		"- Avatar: (workspace-relative path, http(s) URL, or data URI)\n- Name: (Bob)\n- Theme: pick it": {Name: "(Bob)", Theme: "pick it"},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "IDENTITY.md"), []byte(text), 0o600); err != nil {
