@@ -38,8 +38,12 @@ func (g *Gateway) agentsList(context.Context, *call, protocol.NoParams) (agentsL
 	if g.cfg.Session.Global {
 		r.Scope = "global"
 	}
+	shown := map[string]config.Agent{} // of two of one id the later one
+	for _, a := range g.cfg.Agents.List {
+		shown[a.ID] = a
+	}
 	for _, id := range g.agentIDs() {
-		a, _ := g.cfg.Agent(id)
+		a := shown[id]
 		entry := agentEntry{ID: id, Name: a.Name}
 		if i := a.Identity; i != nil {
 			entry.Identity = &agentIdentity{i.Name, i.Theme, i.Emoji, i.Avatar, avatarURL(g.cfg.Workspace(id), i.Avatar)}

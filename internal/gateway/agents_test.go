@@ -83,6 +83,8 @@ func TestAgentsList(t *testing.T) {
 			`{"defaultId":"home-team","mainKey":"main","scope":"per-sender","agents":[{"id":"home-team"},{"id":"b","name":"Bee"},{"id":"ops"}]}`},
 		{"identities", `{agents: {list: [{id: "a", identity: {}}, {id: "b", identity: {name: " Bee ", theme: " ", emoji: "🐝", avatar: "https://x/b.png"}}]}}`, nil,
 			`{"defaultId":"a","mainKey":"main","scope":"per-sender","agents":[{"id":"a","identity":{}},{"id":"b","identity":{"name":"Bee","emoji":"🐝","avatar":"https://x/b.png","avatarUrl":"https://x/b.png"}}]}`},
+		{"one id twice", `{agents: {list: [{id: "a", name: "A", identity: {name: "one"}}, {id: " A ", name: "B"}]}}`, nil,
+			`{"defaultId":"a","mainKey":"main","scope":"per-sender","agents":[{"id":"a","name":"B"}]}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -199,6 +201,8 @@ func TestFileIdentity(t *testing.T) {
 		"  -  _Avatar_: a/b.png \nTheme: dark: blue": {Avatar: "a/b.png", Theme: "dark: blue"},
 		"Name:\nName: A\nname: B\nNickname: C":       {Name: "B"},
 		"no colon\n- Creature: cat\n":                {},
+		"- Name: _(Pick  something you like)_\n- Emoji: *your signature – pick one that feels right*":    {},
+		"- Avatar: (workspace-relative path, http(s) URL, or data URI)\n- Name: (Bob)\n- Theme: pick it": {Name: "(Bob)", Theme: "pick it"},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "IDENTITY.md"), []byte(text), 0o600); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/parleyd/parley/internal/config"
@@ -119,7 +120,7 @@ func fileIdentity(workspace string) config.Identity {
 	for line := range strings.Lines(string(text)) {
 		label, value, ok := strings.Cut(strings.TrimPrefix(jstext.Trim(line), "-"), ":")
 		value = strings.TrimFunc(value, func(r rune) bool { return r == '*' || r == '_' || jstext.IsSpace(r) })
-		if !ok || value == "" {
+		if !ok || value == "" || placeholder(value) {
 			continue
 		}
 		switch jstext.Lower(jstext.Trim(strings.NewReplacer("*", "", "_", "").Replace(label))) {
@@ -134,6 +135,26 @@ func fileIdentity(workspace string) config.Identity {
 		}
 	}
 	return i
+}
+
+// placeholders are what OpenClaw's template of the file says where nobody has
+// filled it in.
+var placeholders = []string{
+	"pick something you like",
+	"ai? robot? familiar? ghost in the machine? something weirder?",
+	"how do you come across? sharp? warm? chaotic? calm?",
+	"your signature - pick one that feels right",
+	"workspace-relative path, http(s) url, or data uri",
+}
+
+// placeholder reports whether a value is one of placeholders, in parentheses or
+// not.
+func placeholder(value string) bool {
+	value = strings.NewReplacer("–", "-", "—", "-").Replace(jstext.CollapseSpace(jstext.Lower(value)))
+	if inner, ok := strings.CutPrefix(value, "("); ok {
+		value = strings.TrimSuffix(inner, ")")
+	}
+	return slices.Contains(placeholders, value)
 }
 
 // avatarURL is an avatar as a browser can show it: an address as it is, a file

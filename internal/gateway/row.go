@@ -109,7 +109,7 @@ func (g *Gateway) addTranscriptUsage(row *protocol.Row, u transcript.Usage, mode
 	}
 	if u.HasCost {
 		row.EstimatedCostUSD = rawjson.MustMarshal(u.Cost)
-	} else if cost, ok := g.cost(model, float64(u.Input), float64(u.Output), float64(u.CacheRead), float64(u.CacheWrite)); ok {
+	} else if cost, ok := g.cost(model, u.Input, u.Output, u.CacheRead, u.CacheWrite); ok {
 		row.EstimatedCostUSD = rawjson.MustMarshal(cost)
 	}
 }

@@ -1,13 +1,16 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
@@ -47,17 +50,18 @@ type sessionUsage struct {
 
 // usageSource is a session whose usage is asked for.
 type usageSource struct {
-	key, agent string
-	entry      sessions.Entry
-	file       transcript.UsageFile
+	key   string
+	entry sessions.Entry
+	file  transcript.UsageFile
 }
 
-// updatedAt is when the session was last active, by its entry or its file.
-func (s usageSource) updatedAt() int64 {
-	if at := s.entry.UpdatedAt(); at > 0 {
+// updatedAt is when the session was last active in ms, by its entry or its
+// file. Of files it is exact: many may be written in one ms.
+func (s usageSource) updatedAt() float64 {
+	if at, ok := s.entry.Number("updatedAt"); ok {
 		return at
 	}
-	return s.file.Modified.UnixMilli()
+	return float64(s.file.Modified.UnixMicro()) / 1000
 }
 
 // sessionsUsage reports what sessions used between two days: one session, or
@@ -68,7 +72,7 @@ func (g *Gateway) sessionsUsage(_ context.Context, _ *call, p protocol.SessionsU
 	if err != nil {
 		return sessionsUsageResult{}, err
 	}
-	slices.SortStableFunc(sources, func(a, b usageSource) int { return int(max(-1, min(1, b.updatedAt()-a.updatedAt()))) })
+	slices.SortStableFunc(sources, func(a, b usageSource) int { return cmp.Compare(b.updatedAt(), a.updatedAt()) })
 	limit := usageLimit
 	if p.Limit > 0 {
 		limit = int(min(p.Limit, 1<<30))
@@ -95,7 +99,7 @@ func (g *Gateway) prices(provider, model string) (transcript.Rates, bool) {
 func describeUsage(s usageSource, report *transcript.Report, weight bool) sessionUsage {
 	e := s.entry
 	u := sessionUsage{
-		Key: s.key, SessionID: s.file.SessionID, UpdatedAt: s.updatedAt(), AgentID: s.agent, Usage: report,
+		Key: s.key, SessionID: s.file.SessionID, UpdatedAt: int64(s.updatedAt()), AgentID: agentInKey(s.key), Usage: report,
 		Label: e.Value("label"), Channel: e.Value("channel"), ChatType: e.Value("chatType"), Origin: e.Value("origin"),
 		ModelOverride: e.Value("modelOverride"), ProviderOverride: e.Value("providerOverride"),
 		ModelProvider: e.Value("modelProvider"), Model: e.Value("model"),
@@ -118,7 +122,7 @@ func describeUsage(s usageSource, report *transcript.Report, weight bool) sessio
 // usageSources finds the sessions that a report is about.
 func (g *Gateway) usageSources(key string, since time.Time) ([]usageSource, error) {
 	all := g.stores.Combined()
-	if key == "" {
+	if key = jstext.Trim(key); key == "" {
 		return g.allUsage(all, since)
 	}
 	s, err := g.usageByReference(all, key)
@@ -136,55 +140,105 @@ func (g *Gateway) usageSources(key string, since time.Time) ([]usageSource, erro
 // usageByReference finds one session: by its key exactly as given, else by a
 // session id in the place of the key's rest, else the file of that id.
 func (g *Gateway) usageByReference(all *sessions.Combined, key string) (usageSource, error) {
-	agent, id, ok := sessions.ParseKey(key)
-	if !ok {
+	agent, id, named := sessions.ParseKey(key)
+	if !named {
 		agent, id = g.cfg.DefaultAgent(), key
 	}
-	s, found := all.Get(key)
-	if !found {
-		if with := all.WithSessionID(id); len(with) > 0 {
-			s, found = with[0], true
-		}
-	}
-	if found && s.Entry.SessionID() != "" {
-		agent = g.keys().Agent(s.Key)
+	if s := g.usageEntry(all, key, agent, id); s != nil && s.Entry.SessionID() != "" {
 		file, err := g.transcripts.UsageFile(runs.Ref(s.Store, s.Key, s.Entry))
-		return usageSource{s.Key, agent, s.Entry, file}, err
+		return usageSource{s.Key, s.Entry, file}, err
 	}
+	file, err := g.usageFileOf(agent, id)
+	for _, other := range g.agentIDs() {
+		if named || !errors.Is(err, transcript.ErrNotFound) {
+			break
+		}
+		file, err = g.usageFileOf(other, id)
+	}
+	return usageSource{key, sessions.Entry{}, file}, err
+}
+
+// usageEntry is the session with this key or session id, one of this agent if
+// there is any; nil when there is none.
+func (g *Gateway) usageEntry(all *sessions.Combined, key, agent, id string) *sessions.Session {
+	if s, ok := all.Get(key); ok {
+		return s
+	}
+	with := all.WithSessionID(id)
+	if len(with) == 0 {
+		return nil
+	}
+	return with[max(0, slices.IndexFunc(with, func(s *sessions.Session) bool { return g.keys().Agent(s.Key) == agent }))]
+}
+
+// usageFileOf is the file that an agent has for a session id.
+func (g *Gateway) usageFileOf(agent, id string) (transcript.UsageFile, error) {
 	st, err := g.stores.Store(g.keys().Canonical("agent:" + agent + ":main"))
 	if err != nil {
-		return usageSource{}, err
+		return transcript.UsageFile{}, err
 	}
-	file, err := g.transcripts.UsageFile(transcript.Ref{Dir: st.Dir(), Agent: agent, SessionID: id})
-	return usageSource{key, agent, sessions.Entry{}, file}, err
+	return g.transcripts.UsageFile(transcript.Ref{Dir: st.Dir(), Agent: agent, SessionID: id})
+}
+
+// agentInKey is the agent that a key names, or "".
+func agentInKey(key string) string {
+	agent, _, ok := sessions.ParseKey(key)
+	if !ok {
+		return ""
+	}
+	return sessions.NormalizeAgentID(agent)
 }
 
 // allUsage is every transcript of every agent that changed since a time.
 func (g *Gateway) allUsage(all *sessions.Combined, since time.Time) ([]usageSource, error) {
-	dirs := map[string]string{} // sessions directory → agent
-	for _, id := range g.agentIDs() {
-		if st, err := g.stores.Store(g.keys().Canonical("agent:" + id + ":main")); err == nil {
-			dirs[st.Dir()] = st.Agent()
-		}
-	}
-	for _, st := range all.Stores() {
-		dirs[st.Dir()] = st.Agent()
-	}
 	var out []usageSource
-	for dir, agent := range dirs {
+	for dir, agent := range g.usageDirs(all) {
 		files, err := g.transcripts.UsageFiles(dir, since)
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range files {
-			u := usageSource{key: "agent:" + agent + ":" + f.SessionID, agent: agent, file: f}
-			with := all.WithSessionID(f.SessionID)
-			if i := slices.IndexFunc(with, func(s *sessions.Session) bool { return s.Store.Agent() == agent }); i >= 0 {
-				u.key, u.entry = with[i].Key, with[i].Entry
+			u := usageSource{key: "agent:" + agent + ":" + f.SessionID, file: f}
+			if s := usageOwner(all.WithSessionID(f.SessionID), agent, dir); s != nil {
+				u.key, u.entry = s.Key, s.Entry
 			}
 			out = append(out, u)
 		}
 	}
 	slices.SortFunc(out, func(a, b usageSource) int { return strings.Compare(a.key, b.key) })
 	return out, nil
+}
+
+// usageDirs are the sessions directories of all agents: beside the stores, and
+// in the usual place.
+func (g *Gateway) usageDirs(all *sessions.Combined) map[string]string {
+	dirs := map[string]string{} // directory → agent
+	for _, st := range all.Stores() {
+		dirs[st.Dir()] = st.Agent()
+	}
+	for _, id := range g.agentIDs() {
+		if st, err := g.stores.Store(g.keys().Canonical("agent:" + id + ":main")); err == nil {
+			dirs[st.Dir()] = st.Agent()
+		}
+		if usual := filepath.Join(g.cfg.StateDir, "agents", id, "sessions"); dirs[usual] == "" {
+			dirs[usual] = id
+		}
+	}
+	return dirs
+}
+
+// usageOwner is which of the sessions with one session id a file in an agent's
+// directory belongs to; nil when to none.
+func usageOwner(with []*sessions.Session, agent, dir string) *sessions.Session {
+	for _, s := range with {
+		if agentInKey(s.Key) == agent {
+			return s
+		}
+	}
+	for _, s := range with {
+		if s.Store.Dir() == dir {
+			return s
+		}
+	}
+	return nil
 }

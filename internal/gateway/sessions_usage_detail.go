@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
 	"github.com/parleyd/parley/internal/transcript"
@@ -26,7 +28,7 @@ type usageLogsResult struct {
 
 // sessionsUsageTimeseries gives the usage of one session answer by answer.
 func (g *Gateway) sessionsUsageTimeseries(_ context.Context, _ *call, p protocol.SessionsUsageTimeseriesParams) (usageTimeseriesResult, error) {
-	key := looseText(p.Key)
+	key := usageKey(p.Key)
 	if key == "" {
 		return usageTimeseriesResult{}, protocol.Invalidf("key is required for timeseries")
 	}
@@ -43,7 +45,7 @@ func (g *Gateway) sessionsUsageTimeseries(_ context.Context, _ *call, p protocol
 
 // sessionsUsageLogs gives the last messages of one session with their cost.
 func (g *Gateway) sessionsUsageLogs(_ context.Context, _ *call, p protocol.SessionsUsageLogsParams) (usageLogsResult, error) {
-	key := looseText(p.Key)
+	key := usageKey(p.Key)
 	if key == "" {
 		return usageLogsResult{}, protocol.Invalidf("key is required for logs")
 	}
@@ -54,8 +56,24 @@ func (g *Gateway) sessionsUsageLogs(_ context.Context, _ *call, p protocol.Sessi
 	if err != nil {
 		return usageLogsResult{}, err
 	}
-	logs, err := g.transcripts.Logs(file, g.prices, looseCount(p.Limit, usageLogsLimit, usageLogsLimitMost))
+	logs, err := g.transcripts.Logs(file, g.prices, logsLimit(p.Limit))
 	return usageLogsResult{logs}, err
+}
+
+// usageKey is the parameter key, which has no schema, trimmed; what is no text
+// counts as absent.
+func usageKey(v rawjson.Value) string {
+	s, _ := rawjson.Text(v)
+	return jstext.Trim(s)
+}
+
+// logsLimit is how many messages a log shows: none asked for means as many as
+// there may be.
+func logsLimit(v rawjson.Value) int {
+	if n, ok := rawjson.Number(v); ok && n < 1 {
+		return usageLogsLimitMost
+	}
+	return looseCount(v, usageLogsLimit, usageLogsLimitMost)
 }
 
 // usageFile is the transcript of the session that a client's key means; of an

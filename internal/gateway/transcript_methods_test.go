@@ -191,6 +191,7 @@ func TestUsageRange(t *testing.T) {
 		{protocol.SessionsUsageParams{StartDate: "2026-01-05", EndDate: "2026-01-05", Mode: "specific", UTCOffset: "UTC+5:30"}, "2026-01-04T18:30:00Z", "2026-01-05T18:29:59.999Z"},
 		{protocol.SessionsUsageParams{StartDate: "2026-01-05", EndDate: "2026-01-05", Mode: "specific", UTCOffset: "UTC-12"}, "2026-01-05T12:00:00Z", "2026-01-06T11:59:59.999Z"},
 		{protocol.SessionsUsageParams{StartDate: "2026-01-05", EndDate: "2026-01-05", Mode: "specific", UTCOffset: "UTC+15"}, "2026-01-05T00:00:00Z", "2026-01-05T23:59:59.999Z"},
+		{protocol.SessionsUsageParams{StartDate: "2023-02-30", EndDate: "2023-13-00"}, "2023-03-02T00:00:00Z", "2023-12-31T23:59:59.999Z"},
 		{protocol.SessionsUsageParams{StartDate: "2026-01-05"}, "2026-02-09T00:00:00Z", "2026-03-10T23:59:59.999Z"},
 		{protocol.SessionsUsageParams{Mode: "specific", UTCOffset: "UTC+1"}, "2026-02-09T23:00:00Z", "2026-03-11T22:59:59.999Z"},
 	} {

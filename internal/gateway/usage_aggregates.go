@@ -35,7 +35,7 @@ type channelUsage struct {
 
 type dailyUsage struct {
 	Date      string  `json:"date"`
-	Tokens    int64   `json:"tokens"`
+	Tokens    float64 `json:"tokens"`
 	Cost      float64 `json:"cost"`
 	Messages  int     `json:"messages"`
 	ToolCalls int     `json:"toolCalls"`
@@ -50,7 +50,7 @@ type aggregation struct {
 	agents    map[string]*transcript.Totals
 	channels  map[string]*transcript.Totals
 	latencies map[string]*transcript.Latency
-	models    map[modelDay]*transcript.DailyModel
+	models    map[modelDay]int // index in ModelDaily
 	days      map[string]*dailyUsage
 }
 
@@ -58,7 +58,7 @@ type aggregation struct {
 func aggregate(list []sessionUsage) usageAggregates {
 	a := aggregation{
 		agents: map[string]*transcript.Totals{}, channels: map[string]*transcript.Totals{},
-		latencies: map[string]*transcript.Latency{}, models: map[modelDay]*transcript.DailyModel{}, days: map[string]*dailyUsage{},
+		latencies: map[string]*transcript.Latency{}, models: map[modelDay]int{}, days: map[string]*dailyUsage{},
 	}
 	for _, s := range list {
 		a.add(s)
@@ -94,11 +94,7 @@ func (a *aggregation) addDays(r *transcript.Report) {
 		a.latencies[d.Date] = a.latencies[d.Date].Join(&d.Latency)
 	}
 	for _, m := range r.DailyModelUsage {
-		sum := at(a.models, modelDay{m.Date, m.Provider, m.Model})
-		m.Tokens += sum.Tokens
-		m.Cost += sum.Cost
-		m.Count += sum.Count
-		*sum = m
+		a.addModelDay(m)
 	}
 	for _, d := range r.DailyBreakdown {
 		day := at(a.days, d.Date)
@@ -111,6 +107,21 @@ func (a *aggregation) addDays(r *transcript.Report) {
 		day.ToolCalls += d.ToolCalls
 		day.Errors += d.Errors
 	}
+}
+
+// addModelDay adds up what a model was used for on one day. The days of the
+// models stay in the order in which they came: it decides among equal costs.
+func (a *aggregation) addModelDay(m transcript.DailyModel) {
+	i, ok := a.models[modelDay{m.Date, m.Provider, m.Model}]
+	if !ok {
+		a.models[modelDay{m.Date, m.Provider, m.Model}] = len(a.ModelDaily)
+		a.ModelDaily = append(a.ModelDaily, m)
+		return
+	}
+	sum := &a.ModelDaily[i]
+	sum.Tokens += m.Tokens
+	sum.Cost += m.Cost
+	sum.Count += m.Count
 }
 
 // at is the sum under a key, made when it is missing.
@@ -136,12 +147,6 @@ func (a *aggregation) result() usageAggregates {
 	for _, date := range slices.Sorted(maps.Keys(a.latencies)) {
 		a.DailyLatency = append(a.DailyLatency, transcript.DailyLatency{Date: date, Latency: *a.latencies[date]})
 	}
-	for _, m := range a.models {
-		a.ModelDaily = append(a.ModelDaily, *m)
-	}
-	slices.SortFunc(a.ModelDaily, func(x, y transcript.DailyModel) int {
-		return cmp.Or(cmp.Compare(x.Provider, y.Provider), cmp.Compare(x.Model, y.Model))
-	})
 	transcript.SortDailyModels(a.ModelDaily)
 	for _, date := range slices.Sorted(maps.Keys(a.days)) {
 		day := a.days[date]

@@ -17,14 +17,26 @@ const (
 // about: those given, if both are, else the last 30.
 func usageRange(p protocol.SessionsUsageParams, now time.Time) (from, to time.Time) {
 	zone := usageZone(p.Mode, p.UTCOffset)
-	start, errStart := time.ParseInLocation(time.DateOnly, p.StartDate, zone)
-	end, errEnd := time.ParseInLocation(time.DateOnly, p.EndDate, zone)
-	if errStart == nil && errEnd == nil {
+	start, hasStart := usageDay(p.StartDate, zone)
+	end, hasEnd := usageDay(p.EndDate, zone)
+	if hasStart && hasEnd {
 		return start, end.Add(lastInstant)
 	}
 	y, m, d := now.In(zone).Date()
 	today := time.Date(y, m, d, 0, 0, 0, 0, zone)
 	return today.AddDate(0, 0, 1-usageDays), today.Add(lastInstant)
+}
+
+// usageDay is the begin of a day, whose form the schema has checked. Days that
+// no month has are counted on into the next one, as the reference does.
+func usageDay(date string, zone *time.Location) (time.Time, bool) {
+	if date == "" {
+		return time.Time{}, false
+	}
+	year, _ := strconv.Atoi(date[:4])
+	month, _ := strconv.Atoi(date[5:7])
+	day, _ := strconv.Atoi(date[8:10])
+	return time.Date(year, time.Month(month), day, 0, 0, 0, 0, zone), true
 }
 
 // usageZone is the time zone whose days are meant. The schema has checked the

@@ -99,11 +99,28 @@ func contextRoute(e Entry) Route {
 
 func newRoute(channel, to, account, thread rawjson.Value) Route {
 	return Route{
-		Channel:   textOf(channel, jstext.Lower),
+		Channel:   textOf(channel, channelID),
 		To:        textOf(to, nil),
 		AccountID: textOf(account, slugID),
 		ThreadID:  threadOf(thread),
 	}
+}
+
+// channelNames are other names of channels.
+var channelNames = map[string]string{
+	"gchat":               "googlechat",
+	"google-chat":         "googlechat",
+	"imsg":                "imessage",
+	"internet-relay-chat": "irc",
+}
+
+// channelID is the id of the channel with this name.
+func channelID(name string) string {
+	name = jstext.Lower(name)
+	if id, ok := channelNames[name]; ok {
+		return id
+	}
+	return name
 }
 
 // merge completes r by s, unless the two name different channels.

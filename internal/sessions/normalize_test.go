@@ -32,6 +32,8 @@ func TestMigrateAndNormalize(t *testing.T) {
 			`{"lastChannel":"slack","lastTo":"C1","deliveryContext":{"channel":"slack","to":"C1"}}`,
 		},
 		{`{"lastChannel":"","lastTo":"","lastAccountId":"!!"}`, ``, `{}`},
+		{`{"lastChannel":" Google-Chat ","deliveryContext":{"channel":"gchat","to":"1"}}`, ``, `{"lastChannel":"googlechat","deliveryContext":{"channel":"googlechat","to":"1"},"lastTo":"1"}`},
+		{`{"channel":"imsg","lastTo":"1"}`, ``, `{"channel":"imsg","lastTo":"1","deliveryContext":{"channel":"imessage","to":"1"},"lastChannel":"imessage"}`},
 		{`{"lastChannel":"","channel":"x"}`, ``, `{"channel":"x"}`},
 		{`{"origin":{"threadId":3},"channel":"t"}`, ``, `{"origin":{"threadId":3},"channel":"t","deliveryContext":{"channel":"t","threadId":3},"lastChannel":"t","lastThreadId":3}`},
 		{`{"deliveryContext":{"threadId":"t9"}}`, ``, `{"deliveryContext":{"threadId":"t9"},"lastThreadId":"t9"}`},

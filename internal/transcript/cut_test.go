@@ -87,7 +87,7 @@ func checkReaders(t *testing.T, f *fixture, r Ref, want []string) {
 	if len(want) > 0 && (first != want[0] || last != strings.TrimSpace(want[len(want)-1])) || len(want) == 0 && first+last != "" {
 		t.Errorf("titles %q, %q", first, last)
 	}
-	if u, ok := f.Look(r).Usage(); ok != (answers > 0) || u.Input != int64(10*answers) || u.Cost != 0.5*float64(answers) {
+	if u, ok := f.Look(r).Usage(); ok != (answers > 0) || u.Input != float64(10*answers) || u.Cost != 0.5*float64(answers) {
 		t.Errorf("usage %+v, %v", u, ok)
 	}
 	for i := range 6 {

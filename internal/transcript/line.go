@@ -12,7 +12,7 @@ import (
 type fields struct {
 	Type, ID, ParentID, Version, Timestamp rawjson.Value
 	Message, Usage, Provider, Model        rawjson.Value
-	CustomType, Data                       rawjson.Value
+	CustomType, Data, DurationMs           rawjson.Value
 	FirstKeptEntryID, FirstKeptEntryIndex  rawjson.Value
 
 	own messageFields
@@ -76,6 +76,8 @@ func (f *fields) set(name, value []byte) {
 		f.CustomType = value
 	case "data":
 		f.Data = value
+	case "durationMs":
+		f.DurationMs = value
 	case "firstKeptEntryId":
 		f.FirstKeptEntryID = value
 	case "firstKeptEntryIndex":
@@ -199,7 +201,8 @@ func compactionMessage(f *fields, hasID bool, id string, seq int) rawjson.Value 
 }
 
 // timeLayouts are the spellings of ISO time that JavaScript reads and that
-// occur: with a zone, without one (then local), and a bare day (then UTC).
+// occur: with a zone, without one (then local), and a bare day, month or year
+// (then UTC). A space may stand for the T.
 var timeLayouts = []struct {
 	layout string
 	zone   *time.Location
@@ -209,6 +212,12 @@ var timeLayouts = []struct {
 	{"2006-01-02T15:04:05.999999999", time.Local},
 	{"2006-01-02T15:04", time.Local},
 	{"2006-01-02", time.UTC},
+	{"2006-01-02T15:04:05Z0700", time.UTC},
+	{"2006-01-02 15:04:05.999999999", time.Local},
+	{"2006-01-02 15:04:05Z07:00", time.UTC},
+	{"2006-01-02 15:04", time.Local},
+	{"2006-01", time.UTC},
+	{"2006", time.UTC},
 }
 
 // parseTime reads an ISO time.

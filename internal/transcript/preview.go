@@ -159,27 +159,13 @@ func toolNames(m rawjson.Object, parts []rawjson.Object) []string {
 			out = append(out, name)
 		}
 	}
-	name := m.Get("toolName")
-	if rawjson.Null(name) {
-		name = m.Get("tool_name")
-	}
-	if s, ok := rawjson.Text(name); ok {
-		add(s)
-	}
+	add(text(first(m.Get("toolName"), m.Get("tool_name"))))
 	for _, p := range parts {
 		if slices.Contains([]string{"toolcall", "tool_call", "tool_use"}, jstext.Lower(p.Text("type"))) {
 			add(p.Text("name"))
 		}
 	}
 	return out
-}
-
-// firstText is a, or b when a is blank.
-func firstText(a, b string) string {
-	if jstext.Blank(a) {
-		return b
-	}
-	return a
 }
 
 func toolSummary(tools []string) string {

@@ -18,6 +18,8 @@ func TestPreviewLine(t *testing.T) {
 		{`{"role":"assistant","content":[{"type":"toolCall","name":" read "},{"type":"TOOLCALL","name":"read"}]}`, PreviewLine{"tool", "call read"}},
 		{`{"role":"toolResult","content":[{"type":"text","text":"body"}],"toolName":"read"}`, PreviewLine{"tool", "body"}},
 		{`{"role":"toolResult","content":[],"tool_name":"read"}`, PreviewLine{"tool", "call read"}},
+		{`{"role":"toolResult","content":[],"toolName":null,"tool_name":"read"}`, PreviewLine{"tool", "call read"}},
+		{`{"role":"toolResult","content":[{"type":"text","text":"body"}],"toolName":" ","tool_name":"read"}`, PreviewLine{"other", "body"}},
 		{`{"content":[{"type":"tool_use","name":"a"},{"type":"tool_call","name":"b"},{"type":"toolCall","name":"c"},{"type":"toolCall","name":"d"}]}`, PreviewLine{"tool", "call a, b +2"}},
 		{`{"role":"User","content":[{"type":"Image"}]}`, PreviewLine{"user", "[image]"}},
 		{`{"role":"weird","content":"odd"}`, PreviewLine{"other", "odd"}},

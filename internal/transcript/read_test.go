@@ -244,6 +244,8 @@ func TestUsage(t *testing.T) {
 		{"null gives way", []string{answer(`"usage":{"input":null,"inputTokens":3}`)}, Usage{Input: 3, TotalTokens: 3}, true},
 		{"names are trimmed", []string{answer(`"provider":" p ","model":"\tm "`)}, Usage{Provider: "p", Model: "m"}, true},
 		{"cost zero", []string{answer(`"usage":{"cost":{"total":0}}`)}, Usage{HasCost: true}, true},
+		{"fractions", []string{answer(`"usage":{"input":1.5,"output":2.25,"cacheRead":0.25}`)}, Usage{Input: 1.5, Output: 2.25, CacheRead: 0.25, TotalTokens: 1.75}, true},
+		{"beyond integers", []string{answer(`"usage":{"input":1e300}`)}, Usage{Input: 1e300, TotalTokens: 1e300}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

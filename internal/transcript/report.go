@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/parleyd/parley/internal/rawjson"
 )
 
 // longestAnswer bounds the latencies that count: a longer one is a pause, not
@@ -36,7 +34,7 @@ type Report struct {
 // DailyCost is what one day used.
 type DailyCost struct {
 	Date   string  `json:"date"`
-	Tokens int64   `json:"tokens"`
+	Tokens float64 `json:"tokens"`
 	Cost   float64 `json:"cost"`
 }
 
@@ -57,7 +55,7 @@ type DailyModel struct {
 	Date     string  `json:"date"`
 	Provider string  `json:"provider,omitzero"`
 	Model    string  `json:"model,omitzero"`
-	Tokens   int64   `json:"tokens"`
+	Tokens   float64 `json:"tokens"`
 	Cost     float64 `json:"cost"`
 	Count    int     `json:"count"`
 }
@@ -165,7 +163,7 @@ func (b *reporter) latency(s *spend) (ms float64, ok bool) {
 	if s.at.IsZero() {
 		return 0, false
 	}
-	ms, ok = rawjson.Number(s.message.Get("durationMs"))
+	ms, ok = s.durationMs, s.timed
 	if !ok && !b.asked.IsZero() {
 		ms, ok = float64(max(0, s.at.Sub(b.asked).Milliseconds())), true
 	}
@@ -175,14 +173,17 @@ func (b *reporter) latency(s *spend) (ms float64, ok bool) {
 // use adds up what a message cost.
 func (b *reporter) use(s *spend, d *day) {
 	b.r.Totals.note(s)
-	one := ModelUsage{Provider: s.provider, Model: s.model, Count: 1}
-	one.Totals.note(s)
-	b.r.ModelUsage = AddModel(b.r.ModelUsage, one)
 	if d.cost == nil {
 		d.cost = &DailyCost{}
 	}
 	d.cost.Tokens += s.sum()
 	d.cost.Cost += s.cost
+	if s.provider == "" && s.model == "" {
+		return // of no model
+	}
+	one := ModelUsage{Provider: s.provider, Model: s.model, Count: 1}
+	one.Totals.note(s)
+	b.r.ModelUsage = AddModel(b.r.ModelUsage, one)
 	i := slices.IndexFunc(d.models, func(m DailyModel) bool { return m.Provider == s.provider && m.Model == s.model })
 	if i < 0 {
 		i = len(d.models)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/parleyd/parley/internal/rawjson"
 )
 
 func spendLine(at, role, rest string) string {
@@ -97,9 +99,117 @@ func TestSeries(t *testing.T) {
 	if err != nil || len(got) != 134 {
 		t.Fatalf("%d points, %v, want 134", len(got), err)
 	}
-	want := Point{Timestamp: utc("2026-01-05T10:00:02Z").UnixMilli(), Input: 3, Output: 6, TotalTokens: 9, Cost: 1.5, CumulativeTokens: 3 * 399, CumulativeCost: 199.5}
+	want := Point{Timestamp: utc("2026-01-05T10:00:02Z").UnixMilli(), Input: 3, Output: 6, TotalTokens: 9, Cost: 1.5, CumulativeTokens: 9, CumulativeCost: 1.5}
 	if diff := cmp.Diff(want, got[0]); diff != "" {
 		t.Error(diff)
+	}
+	if last := got[len(got)-1]; last.CumulativeTokens != 3*401 || last.CumulativeCost != 200.5 {
+		t.Errorf("the last of many is %+v", last)
+	}
+
+	// Few points keep what had added up in the order of the file.
+	f.write(t, "few.jsonl", spendLine("2026-01-05T10:00:02Z", "assistant", `"usage":{"input":1}`), spendLine("2026-01-05T10:00:01Z", "user", `"usage":{"input":2}`),
+		spendLine("", "assistant", `"usage":{"input":4},"timestamp":0`), spendLine("2026-01-05T10:00:03Z", "assistant", `"usage":{"cost":{"total":1}}`))
+	if file, err = f.UsageFile(f.ref("few")); err != nil {
+		t.Fatal(err)
+	}
+	got, err = f.Series(file, nil)
+	if err != nil || len(got) != 2 || got[0].Input != 2 || got[0].CumulativeTokens != 3 || got[1].CumulativeTokens != 1 {
+		t.Errorf("few: %+v, %v", got, err)
+	}
+}
+
+func TestSpendUsage(t *testing.T) {
+	for _, tt := range []struct {
+		usage string
+		sum   float64
+		total float64
+		used  bool
+	}{
+		{`null`, 0, 0, false},
+		{`{}`, 0, 0, false},
+		{`{"cost":{"total":2}}`, 0, 0, false},
+		{`{"input":"7","inputTokens":8}`, 0, 0, false},
+		{`{"input":0}`, 0, 0, true},
+		{`{"input":"5","output":3}`, 3, 3, true},
+		{`{"input":1.5,"output":2.7}`, 4.2, 4.2, true},
+		{`{"input":3,"total":-1}`, 3, -1, true},
+		{`{"input":-3,"cacheWrite":1}`, 1, 1, true},
+	} {
+		m, err := rawjson.Parse([]byte(`{"role":"assistant","usage":` + tt.usage + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := readSpend(&fields{}, m, nil)
+		if s.sum() != tt.sum || s.total() != tt.total || s.used != tt.used {
+			t.Errorf("%s: sum %v, total %v, used %v", tt.usage, s.sum(), s.total(), s.used)
+		}
+	}
+}
+
+func TestSpendSaysWhoAndHowLong(t *testing.T) {
+	const line = `"provider":"P","model":"M","durationMs":33`
+	for _, tt := range []struct {
+		line, message, provider, model string
+		durationMs                     float64
+	}{
+		{line, `"provider":"p","model":"m","durationMs":44`, "p", "m", 44},
+		{line, `"provider":null,"durationMs":"44"`, "P", "M", 33},
+		{line, `"provider":3,"model":4`, "P", "M", 33},
+		{line, `"provider":"","model":""`, "", "", 33},
+	} {
+		f, ok := parse([]byte(`{` + tt.line + `,"message":{` + tt.message + `}}`))
+		m, err := rawjson.Parse(f.Message)
+		if err != nil || !ok {
+			t.Fatal(err, ok)
+		}
+		if s := readSpend(&f, m, nil); s.provider != tt.provider || s.model != tt.model || s.durationMs != tt.durationMs {
+			t.Errorf("%s: %q, %q, %v", tt.message, s.provider, s.model, s.durationMs)
+		}
+	}
+}
+
+// What no model is named for counts in the sums, but for no model.
+func TestReportOfNoModel(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, "s.jsonl", spendLine("2026-01-05T10:00:00Z", "assistant", `"usage":{"input":3,"cost":{"total":-1}}`))
+	file, err := f.UsageFile(f.ref("s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Report(file, utc("2026-01-01T00:00:00Z"), utc("2026-01-31T00:00:00Z"), nil)
+	if err != nil || got.Input != 3 || got.TotalCost != 0 || got.MissingCostEntries != 1 || len(got.DailyBreakdown) != 1 || got.DailyBreakdown[0].Cost != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if len(got.ModelUsage)+len(got.DailyModelUsage) != 0 {
+		t.Errorf("models %+v, %+v", got.ModelUsage, got.DailyModelUsage)
+	}
+}
+
+func TestLogText(t *testing.T) {
+	for _, tt := range []struct{ role, members, want string }{
+		{"user", `"content":" [Mon 2026-01-05 10:00 UTC] hi "`, "hi"},
+		{"user", `"text":"not the content"`, ""},
+		{"assistant", `"content":[{"type":"text","text":" a "},{"type":"text","text":""},"b",{"type":"thinking","thinking":"x"},{"type":"input_text","text":"i"},null,5]`, "a \nb"},
+		{"assistant", `"content":[{"type":"tool_use","name":" n "},{"type":"tool_use","name":""},{"type":"tool_use"},{"type":"toolCall","name":"x"}]`, "[Tool:  n ]\n[Tool: ]\n[Tool: unknown]"},
+		{"user", `"content":[{"type":"tool_result","content":"x"},{"type":"tool_result_error"}]`, "[Tool Result]"},
+		{"assistant", `"content":"c","tool_calls":[{"function":{"name":"f"}},{"name":"n","function":{"name":"f"}},{},"s",null]`, "c\n[Tool: f]\n[Tool: n]\n[Tool: unknown]\n[Tool: unknown]"},
+		{"assistant", `"toolCalls":{"name":"one"}`, "[Tool: one]"},
+		{"assistant", `"content":"c","tool_calls":[],"toolCalls":[{"name":"n"}]`, "c"},
+		{"assistant", `"function_call":{"name":"old"}`, "[Tool: old]"},
+		{"toolResult", `"content":"  out\n"`, "[Tool: tool]\n[Tool Result]\n  out"},
+		{"tool", `"toolName":" T ","tool_name":"x"`, "[Tool: T]\n[Tool Result]"},
+		{"tool", `"toolName":null,"tool_name":"x"`, "[Tool: x]\n[Tool Result]"},
+		{"tool", `"toolName":" ","name":"x"`, "[Tool: tool]\n[Tool Result]"},
+		{"tool", `"tool":"t"`, "[Tool: t]\n[Tool Result]"},
+	} {
+		m, err := rawjson.Parse([]byte(`{"role":"` + tt.role + `",` + tt.members + `}`))
+		if err != nil {
+			t.Fatal(tt.members, err)
+		}
+		if got := logText(readSpend(&fields{}, m, nil)); got != tt.want {
+			t.Errorf("%s %s: %q, want %q", tt.role, tt.members, got, tt.want)
+		}
 	}
 }
 
@@ -108,6 +218,7 @@ func TestLogs(t *testing.T) {
 	f.write(t, "s.jsonl", testHeader,
 		spendLine("2026-01-05T10:00:09Z", "assistant", `"content":[{"type":"text","text":"late"},{"type":"tool_use","name":"x"},{"type":"toolCall","name":"y"}],"usage":{"input":1,"cost":{"total":0.5}}`),
 		spendLine("2026-01-05T10:00:01Z", "user", `"content":"[Mon 2026-01-05 10:00 UTC] [Slack a] hi [message_id: 5]\n[message_id: 6]"`),
+		spendLine("2026-01-05T10:00:01Z", "user", `"content":"asked","usage":{"input":1}`),
 		spendLine("2026-01-05T10:00:02Z", "toolResult", `"toolName":"exec","content":[{"type":"text","text":"out"}]`),
 		spendLine("2026-01-05T10:00:03Z", "assistant", `"content":[{"type":"toolCall","name":"y"}]`),
 		spendLine("2026-01-05T10:00:04Z", "system", `"content":"no"`),
@@ -119,9 +230,10 @@ func TestLogs(t *testing.T) {
 	at := func(s int64) int64 { return utc("2026-01-05T10:00:00Z").UnixMilli() + 1000*s }
 	want := []LogLine{
 		{at(1), "user", "hi [message_id: 5]", nil, nil},
+		{at(1), "user", "asked", nil, nil}, // only answers have a price
 		{at(2), "toolResult", "[Tool: exec]\n[Tool Result]\nout", nil, nil},
-		{at(5), "assistant", strings.Repeat("é", 2000) + "…", new(int64(5)), nil},
-		{at(9), "assistant", "late\n[Tool: x]", new(int64(1)), new(0.5)},
+		{at(5), "assistant", strings.Repeat("é", 2000) + "…", new(5.0), nil},
+		{at(9), "assistant", "late\n[Tool: x]", new(1.0), new(0.5)},
 	}
 	for _, limit := range []int{9, 2} {
 		got, err := f.Logs(file, nil, limit)
@@ -154,7 +266,11 @@ func TestUsageFiles(t *testing.T) {
 	if files, err := f.UsageFiles(f.dir, time.Now()); len(files) != 0 || err != nil {
 		t.Errorf("files that changed now: %v, %v", files, err)
 	}
-	if file, err := f.UsageFile(f.ref("b")); err != nil || file.Live {
+	// Of archives the name tells which is the newest, wherever they were copied.
+	if err := os.Chtimes(f.dir+"/b.jsonl.reset.2026-01-04T10-00-00.000Z", time.Now(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if file, err := f.UsageFile(f.ref("b")); err != nil || file.place.name != "b.jsonl.deleted.2026-01-05T10-00-00.000Z" {
 		t.Errorf("b: %+v, %v", file, err)
 	}
 	for id, want := range map[string]error{"c": ErrNotFound, "../b": ErrBadID} {

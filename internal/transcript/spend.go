@@ -2,12 +2,16 @@ package transcript
 
 import (
 	"io"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/rawjson"
 )
+
+// maxTime is the last moment, in ms, that a date can name in JavaScript.
+const maxTime = 8.64e15
 
 // Rates is the price of a model in dollars per million tokens.
 type Rates struct{ Input, Output, CacheRead, CacheWrite float64 }
@@ -22,6 +26,8 @@ type spend struct {
 	message         rawjson.Object
 	parts           []rawjson.Object
 	provider, model string
+	durationMs      float64
+	timed           bool // the line says how long the answer took
 	used            bool // the message names its usage
 	tokens          tokens
 	cost            float64
@@ -30,12 +36,12 @@ type spend struct {
 }
 
 // sum is all tokens of the message.
-func (s *spend) sum() int64 {
+func (s *spend) sum() float64 {
 	return s.tokens.input + s.tokens.output + s.tokens.cacheRead + s.tokens.cacheWrite
 }
 
 // total is the number of tokens that the provider calls the total, else all.
-func (s *spend) total() int64 {
+func (s *spend) total() float64 {
 	if s.tokens.hasTotal {
 		return s.tokens.total
 	}
@@ -63,22 +69,36 @@ func eachSpend(r io.ReaderAt, size int64, prices Prices, roles []string, yield f
 
 func readSpend(f *fields, m rawjson.Object, prices Prices) *spend {
 	s := &spend{role: m.Text("role"), message: m, parts: objects(m.Get("content")), at: lineTime(f, m)}
-	s.provider = text(first(m.Get("provider"), f.Provider))
-	s.model = text(first(m.Get("model"), f.Model))
-	usage := first(m.Get("usage"), f.Usage)
-	if s.used = rawjson.Kind(usage) == '{'; !s.used {
+	s.provider = firstString(m.Get("provider"), f.Provider)
+	s.model = firstString(m.Get("model"), f.Model)
+	s.durationMs, s.timed = rawjson.Number(m.Get("durationMs"))
+	if !s.timed {
+		s.durationMs, s.timed = rawjson.Number(f.DurationMs)
+	}
+	s.tokens = readTokens(first(m.Get("usage"), f.Usage))
+	if s.used = s.tokens.counted; !s.used {
 		return s
 	}
-	s.tokens = readTokens(usage)
-	if s.cost, s.costKnown = s.tokens.cost, s.tokens.hasCost; s.costKnown || prices == nil {
+	if s.tokens.hasCost {
+		s.cost, s.costKnown = s.tokens.cost, true
+	}
+	if s.costKnown || prices == nil {
 		return s
 	}
 	if r, ok := prices(s.provider, s.model); ok {
 		t := s.tokens
-		s.cost = (float64(t.input)*r.Input + float64(t.output)*r.Output + float64(t.cacheRead)*r.CacheRead + float64(t.cacheWrite)*r.CacheWrite) / 1e6
+		s.cost = (t.input*r.Input + t.output*r.Output + t.cacheRead*r.CacheRead + t.cacheWrite*r.CacheWrite) / 1e6
 		s.costKnown, s.estimated = true, true
 	}
 	return s
+}
+
+// firstString is the string that a holds, or the one that b holds.
+func firstString(a, b rawjson.Value) string {
+	if rawjson.Kind(a) == '"' {
+		return text(a)
+	}
+	return text(b)
 }
 
 // lineTime is when a line was written, by itself or by its message.
@@ -86,7 +106,7 @@ func lineTime(f *fields, m rawjson.Object) time.Time {
 	if t, ok := parseTime(text(f.Timestamp)); ok {
 		return t
 	}
-	if ms, ok := rawjson.Number(m.Get("timestamp")); ok {
+	if ms, ok := rawjson.Number(m.Get("timestamp")); ok && math.Abs(ms) <= maxTime {
 		return time.UnixMilli(int64(ms))
 	}
 	return time.Time{}

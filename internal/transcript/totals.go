@@ -10,11 +10,11 @@ import (
 
 // Totals are sums of tokens and dollars.
 type Totals struct {
-	Input              int64   `json:"input"`
-	Output             int64   `json:"output"`
-	CacheRead          int64   `json:"cacheRead"`
-	CacheWrite         int64   `json:"cacheWrite"`
-	TotalTokens        int64   `json:"totalTokens"`
+	Input              float64 `json:"input"`
+	Output             float64 `json:"output"`
+	CacheRead          float64 `json:"cacheRead"`
+	CacheWrite         float64 `json:"cacheWrite"`
+	TotalTokens        float64 `json:"totalTokens"`
 	TotalCost          float64 `json:"totalCost"`
 	InputCost          float64 `json:"inputCost"`
 	OutputCost         float64 `json:"outputCost"`

@@ -9,9 +9,9 @@ import (
 
 // Usage is what the answers in a transcript cost, as far as the models said.
 type Usage struct {
-	TotalTokens int64 // what the last answer's request filled of the context
+	TotalTokens float64 // what the last answer's request filled of the context
 	// Sums over all answers.
-	Input, Output, CacheRead, CacheWrite int64
+	Input, Output, CacheRead, CacheWrite float64
 	Cost                                 float64
 	HasCost                              bool   // some answer named its cost
 	Provider, Model                      string // of the last answer that names them
@@ -101,9 +101,11 @@ func sameText(v rawjson.Value, last string) string {
 }
 
 // tokens is one answer's usage under any of the names that providers give.
+// Numbers are kept as they are written, fractions too.
 type tokens struct {
-	input, output, cacheRead, cacheWrite, total int64
+	input, output, cacheRead, cacheWrite, total float64
 	hasTotal                                    bool
+	counted                                     bool // it has any of the counts
 	cost                                        float64
 	hasCost                                     bool
 	costs                                       rawjson.Value // the cost object, when there is one
@@ -129,16 +131,17 @@ func readTokens(v rawjson.Value) tokens {
 		return tokens{}
 	}
 	var t tokens
-	t.input, _ = members.count(inputNames)
-	t.output, _ = members.count(outputNames)
-	ok := false
-	if t.cacheRead, ok = members.count(cacheReadNames); !ok {
+	var hasInput, hasOutput, hasRead, hasWrite bool
+	t.input, hasInput = members.count(inputNames)
+	t.output, hasOutput = members.count(outputNames)
+	if t.cacheRead, hasRead = members.count(cacheReadNames); !hasRead {
 		var cached usageMembers
 		cached.read(members.get("prompt_tokens_details"))
-		t.cacheRead, _ = cached.count([]string{"cached_tokens"})
+		t.cacheRead, hasRead = cached.count([]string{"cached_tokens"})
 	}
-	t.cacheWrite, _ = members.count(cacheWriteNames)
-	t.total, t.hasTotal = members.count(totalNames)
+	t.cacheWrite, hasWrite = members.count(cacheWriteNames)
+	t.total, t.hasTotal = members.number(totalNames)
+	t.counted = hasInput || hasOutput || hasRead || hasWrite || t.hasTotal
 	var costs usageMembers
 	if c := members.get("cost"); costs.read(c) {
 		t.costs = c
@@ -185,9 +188,15 @@ func (u *usageMembers) get(name string) rawjson.Value {
 	return nil
 }
 
-// count is the first of the named members that is not null, as a number of
-// tokens; a negative one counts as none used.
-func (u *usageMembers) count(names []string) (n int64, ok bool) {
+// count is number for what can only be used, not gained: a negative number
+// counts as none used.
+func (u *usageMembers) count(names []string) (n float64, ok bool) {
+	n, ok = u.number(names)
+	return max(0, n), ok
+}
+
+// number is the first of the named members that is not null, if it is one.
+func (u *usageMembers) number(names []string) (n float64, ok bool) {
 	for _, name := range names {
 		v := u.get(name)
 		if len(v) == 0 || kindIs(v, 'n') {
@@ -196,22 +205,22 @@ func (u *usageMembers) count(names []string) (n int64, ok bool) {
 		if n, ok := smallNumber(v); ok {
 			return n, true
 		}
-		f, ok := rawjson.Number(v)
-		return max(0, int64(f)), ok
+		return rawjson.Number(v)
 	}
 	return 0, false
 }
 
 // smallNumber is the usual case: a few digits.
-func smallNumber(v rawjson.Value) (n int64, ok bool) {
+func smallNumber(v rawjson.Value) (f float64, ok bool) {
 	if len(v) > 15 {
 		return 0, false
 	}
+	n := int64(0)
 	for _, c := range v {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
 		n = n*10 + int64(c-'0')
 	}
-	return n, true
+	return float64(n), true
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ type UsageFile struct {
 	SessionID string
 	Modified  time.Time
 	Live      bool
+	archived  time.Time // by its name, of an archive
 	place     place
 }
 
@@ -36,18 +38,33 @@ func (l *Library) UsageFile(r Ref) (UsageFile, error) {
 	if !errors.Is(err, ErrNotFound) {
 		return UsageFile{}, err
 	}
-	files, err := l.UsageFiles(r.Dir, time.Time{})
-	i := slices.IndexFunc(files, func(f UsageFile) bool { return f.SessionID == id })
-	if err != nil || i < 0 {
+	files, err := l.usageFiles(r.Dir, func(f UsageFile) bool { return f.SessionID == id })
+	if err != nil || len(files) == 0 {
 		return UsageFile{}, errors.Join(err, ErrNotFound)
 	}
-	return files[i], nil
+	return slices.MaxFunc(files, func(a, b UsageFile) int { return a.archived.Compare(b.archived) }), nil
 }
 
 // UsageFiles are the files in a sessions directory that usage is counted of
 // and that changed since a time: one per session id, the live one before
 // archives, else the newest.
 func (l *Library) UsageFiles(dir string, since time.Time) ([]UsageFile, error) {
+	files, err := l.usageFiles(dir, func(f UsageFile) bool { return !f.Modified.Before(since) })
+	if err != nil {
+		return nil, err
+	}
+	best := map[string]UsageFile{}
+	for _, f := range files {
+		if old, ok := best[f.SessionID]; !ok || f.better(old) {
+			best[f.SessionID] = f
+		}
+	}
+	return slices.SortedFunc(maps.Values(best), func(a, b UsageFile) int { return strings.Compare(a.SessionID, b.SessionID) }), nil
+}
+
+// usageFiles are the transcripts and archives in a sessions directory that are
+// wanted.
+func (l *Library) usageFiles(dir string, wanted func(UsageFile) bool) ([]UsageFile, error) {
 	root, err := l.disk.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -60,40 +77,35 @@ func (l *Library) UsageFiles(dir string, since time.Time) ([]UsageFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	best := map[string]UsageFile{}
+	var out []UsageFile
 	for _, n := range names {
-		id, live, ok := usageName(n.Name())
+		f, ok := usageName(n.Name())
 		if !ok || !n.Type().IsRegular() {
 			continue
 		}
 		info, err := n.Info()
-		if err != nil || info.ModTime().Before(since) {
-			continue
+		if err != nil {
+			continue // it is gone
 		}
-		f := UsageFile{SessionID: id, Modified: info.ModTime(), Live: live, place: place{base: dir, name: n.Name()}}
-		if old, ok := best[id]; !ok || f.better(old) {
-			best[id] = f
+		f.Modified, f.place = info.ModTime(), place{base: dir, name: n.Name()}
+		if wanted(f) {
+			out = append(out, f)
 		}
 	}
-	out := make([]UsageFile, 0, len(best))
-	for _, f := range best {
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(a, b UsageFile) int { return strings.Compare(a.SessionID, b.SessionID) })
 	return out, nil
 }
 
-// usageName is the session id in the name of a file that counts.
-func usageName(name string) (id string, live, ok bool) {
-	live = true
-	if transcript, reason, _, ok := ArchiveName(name); ok {
+// usageName is what the name of a file that counts tells.
+func usageName(name string) (f UsageFile, ok bool) {
+	f.Live = true
+	if transcript, reason, at, ok := ArchiveName(name); ok {
 		if reason == "bak" {
-			return "", false, false
+			return f, false
 		}
-		name, live = transcript, false
+		name, f.Live, f.archived = transcript, false, at
 	}
-	id, ok = strings.CutSuffix(filepath.Base(name), ".jsonl")
-	return id, live, ok
+	f.SessionID, ok = strings.CutSuffix(filepath.Base(name), ".jsonl")
+	return f, ok
 }
 
 func (f UsageFile) better(old UsageFile) bool {
