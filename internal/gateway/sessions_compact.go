@@ -65,7 +65,7 @@ func (g *Gateway) compactWithin(ctx context.Context, given string, lines int, wa
 		return r, err
 	}
 	defer release()
-	entry, err := claim(ctx, found.Store, r.Key)
+	entry, err := claim(ctx, found.Store, r.Key, given)
 	if err != nil || entry.SessionID() == "" {
 		return r, err
 	}
@@ -88,9 +88,9 @@ func (g *Gateway) compactWithin(ctx context.Context, given string, lines int, wa
 
 // claim brings a session under its canonical key and gives its entry; the
 // zero entry when there is none.
-func claim(ctx context.Context, st *sessions.Store, key string) (entry sessions.Entry, err error) {
+func claim(ctx context.Context, st *sessions.Store, key, given string) (entry sessions.Entry, err error) {
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
-		entry, _ = tx.Claim(key)
+		entry, _ = tx.Claim(key, given)
 		return nil
 	})
 	return entry, err

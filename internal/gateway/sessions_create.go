@@ -82,7 +82,7 @@ func (g *Gateway) createEntry(ctx context.Context, key, parent string, p protoco
 	var old, e sessions.Entry
 	var existed bool
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
-		old, existed = tx.Claim(key)
+		old, existed = tx.Claim(key, p.Key)
 		var err error
 		if e, err = sessions.Create(old, existed, p.Label, p.Model, parent, g.rules(key, tx)); err != nil {
 			return err

@@ -22,12 +22,15 @@ func (g *Gateway) sessionsDescribe(_ context.Context, _ *call, p protocol.Sessio
 		return none, err
 	}
 	all := g.stores.Combined()
-	s, ok := all.Get(g.keys().Canonical(key))
-	if !ok {
-		return none, nil
+	f, ok, err := g.stores.Lookup(key)
+	if err != nil || !ok {
+		return none, err
 	}
-	look := g.transcripts.Look(runs.Ref(s.Store, s.Key, s.Entry))
-	row := g.makeRow(s.Key, s.Entry, look, all.Children(s.Key))
-	addTitles(&row, s.Entry, look, p.IncludeDerivedTitles, p.IncludeLastMessage)
+	if s, listed := all.Get(f.Key); listed { // as the list has it: all spellings merged
+		f.Store, f.Entry = s.Store, s.Entry
+	}
+	look := g.transcripts.Look(runs.Ref(f.Store, f.Key, f.Entry))
+	row := g.makeRow(f.Key, f.Entry, look, all.Children(f.Key))
+	addTitles(&row, f.Entry, look, p.IncludeDerivedTitles, p.IncludeLastMessage)
 	return sessionsDescribeResult{&row}, nil
 }

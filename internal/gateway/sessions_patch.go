@@ -41,7 +41,7 @@ func (g *Gateway) sessionsPatch(ctx context.Context, c *call, p protocol.Session
 	if err != nil {
 		return none, err
 	}
-	one := patching{key: key, expected: p.ExpectedSessionID}
+	one := patching{key: key, given: given, expected: p.ExpectedSessionID}
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
 		g.patchIn(tx, p.SessionChanges, &one)
 		return nil
@@ -57,6 +57,7 @@ func (g *Gateway) sessionsPatch(ctx context.Context, c *call, p protocol.Session
 // patching is one session that is being patched.
 type patching struct {
 	key      string // canonical
+	given    string // as the client spelled it
 	expected string // the session id that it must have, "" for any
 
 	// One of them comes of it.
@@ -68,7 +69,7 @@ type patching struct {
 // that is kept even when the patch is refused.
 func (g *Gateway) patchIn(tx *sessions.Tx, changes protocol.SessionChanges, p *patching) {
 	r := g.rules(p.key, tx)
-	old, ok := tx.Claim(p.key)
+	old, ok := tx.Claim(p.key, p.given)
 	if p.refusal = sameSession(p.key, p.expected, old, "patch"); p.refusal != nil {
 		return
 	}

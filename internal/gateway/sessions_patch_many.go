@@ -30,7 +30,7 @@ func (g *Gateway) sessionsPatchMany(ctx context.Context, c *call, p protocol.Ses
 	inStore := map[*sessions.Store][]*patching{}
 	var order []*sessions.Store
 	for i, t := range p.Targets {
-		all[i].expected = t.ExpectedSessionID
+		all[i].expected, all[i].given = t.ExpectedSessionID, t.Key
 		st, err := g.writable(t.Key, &all[i].key)
 		if err != nil {
 			all[i].refusal = err

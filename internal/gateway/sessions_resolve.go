@@ -57,7 +57,7 @@ func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.Session
 		return "", none
 	}
 	if f.StoredKey != f.Key {
-		if err := adopt(ctx, f.Store, f.Key); err != nil {
+		if err := adopt(ctx, f.Store, f.Key, key); err != nil {
 			return "", err
 		}
 	}
@@ -72,7 +72,7 @@ func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.Session
 
 // adopt brings a session under its canonical key unless there is an entry: a
 // question does not decide which of two entries stays.
-func adopt(ctx context.Context, st *sessions.Store, key string) error {
+func adopt(ctx context.Context, st *sessions.Store, key, given string) error {
 	there := false
 	err := st.View(func(v *sessions.Snapshot) error {
 		_, there = v.Get(key)
@@ -83,7 +83,7 @@ func adopt(ctx context.Context, st *sessions.Store, key string) error {
 	}
 	return st.Update(ctx, func(tx *sessions.Tx) error {
 		if _, ok := tx.Get(key); !ok {
-			tx.Claim(key)
+			tx.Claim(key, given)
 		}
 		return nil
 	})

@@ -325,10 +325,11 @@ func (v *Snapshot) Get(key string) (Entry, bool) {
 }
 
 // Find is the entry that a canonical key means: of all its spellings in the
-// file the one with the newest updatedAt, the canonical spelling in doubt.
-func (v *Snapshot) Find(target string) (storedKey string, e Entry, ok bool) {
+// file the one with the newest updatedAt, the canonical spelling in doubt. The
+// key as a client gave it, if that is known, counts as a spelling, too.
+func (v *Snapshot) Find(target string, given ...string) (storedKey string, e Entry, ok bool) {
 	var best *record
-	for r := range v.spellings(target) {
+	for r := range v.meant(target, given) {
 		if best == nil || r.updated > best.updated || r.updated == best.updated && r.key == target {
 			best = r
 		}
@@ -339,6 +340,32 @@ func (v *Snapshot) Find(target string) (storedKey string, e Entry, ok bool) {
 	return best.key, best.entry, true
 }
 
+// meant yields the entries that a canonical key means which was given so: its
+// spellings, and where it is an alias, as "main" is for "global", what stands in
+// the file under the alias (spec: sessions 3.1).
+func (v *Snapshot) meant(target string, given []string) iter.Seq[*record] {
+	if target != globalKey || len(given) == 0 {
+		return v.spellings(target)
+	}
+	alias := jstext.Lower(jstext.Trim(given[0]))
+	return func(yield func(*record) bool) {
+		for r := range v.spellings(target) {
+			if !yield(r) {
+				return
+			}
+		}
+		if alias == target {
+			return
+		}
+		for r := range v.spellings(stored(alias, v.agent)) {
+			if jstext.Lower(r.key) == alias && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// spellings yields the entries whose stored keys become this canonical one.
 func (v *Snapshot) spellings(target string) iter.Seq[*record] {
 	return func(yield func(*record) bool) {
 		v.byCanon.Ascend(&slot{canon: target}, func(s *slot) bool {

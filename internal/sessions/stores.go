@@ -203,7 +203,7 @@ func (s *Stores) Lookup(key string) (Found, bool, error) {
 	}
 	f.Store = st
 	var ok bool
-	f.StoredKey, f.Entry, ok = st.snapshot().Find(f.Key)
+	f.StoredKey, f.Entry, ok = st.snapshot().Find(f.Key, key)
 	return f, ok, nil
 }
 

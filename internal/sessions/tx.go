@@ -165,15 +165,15 @@ func (tx *Tx) remove(r *record) {
 }
 
 // Claim brings a session under its canonical key: the freshest of its
-// spellings moves there and the others go. It is the entry then, if there is
-// one.
-func (tx *Tx) Claim(target string) (Entry, bool) {
-	from, e, ok := tx.Find(target)
+// spellings moves there and the others go; given is as for Find. It is the entry
+// then, if there is one.
+func (tx *Tx) Claim(target string, given ...string) (Entry, bool) {
+	from, e, ok := tx.Find(target, given...)
 	if !ok {
 		return Entry{}, false
 	}
 	var others []string
-	for r := range tx.spellings(target) {
+	for r := range tx.meant(target, given) {
 		if r.key != target {
 			others = append(others, r.key)
 		}

@@ -69,7 +69,7 @@ func (m *model) create(p params, ids newIDs) (key string, e entry, fault string)
 		}
 	}
 	f := m.home(key)
-	old, exists := f.find(key)
+	old, exists := f.find(key, p.text("key"))
 	e, fault = m.patched(f, key, old.entry, exists, patch, ids.sessionID)
 	if fault != "" {
 		return "", nil, fault
@@ -80,7 +80,7 @@ func (m *model) create(p params, ids newIDs) (key string, e entry, fault string)
 	if parent != "" {
 		e["parentSessionKey"] = parent
 	}
-	f.claim(key)
+	f.claim(key, p.text("key"))
 	f.put(key, e)
 	return key, e, ""
 }
@@ -92,7 +92,7 @@ func (m *model) patch(p params, ids newIDs) (key string, e entry, fault string) 
 	}
 	key = m.canonical(p.text("key"))
 	f := m.home(key)
-	old, exists := f.claim(key) // kept even when the patch is refused
+	old, exists := f.claim(key, p.text("key")) // kept even when the patch is refused
 	if e, fault = m.patched(f, key, old, exists, p, ids.sessionID); fault != "" {
 		return "", nil, fault
 	}
@@ -355,7 +355,7 @@ func (m *model) reset(p params, ids newIDs) (key string, e entry, fault string) 
 	}
 	key = m.canonical(p.text("key"))
 	f := m.home(key)
-	old, _ := f.claim(key)
+	old, _ := f.claim(key, p.text("key"))
 	next := m.conf.chosen(m.agentOf(key), old)
 	e = entry{
 		"sessionId": ids.sessionID, "updatedAt": m.now, "systemSent": false, "abortedLastRun": false,
@@ -381,7 +381,7 @@ func (m *model) remove(p params) (key string, deleted bool, fault string) {
 		return "", false, "Cannot delete the main session (" + key + ")."
 	}
 	f := m.home(key)
-	_, deleted = f.claim(key)
+	_, deleted = f.claim(key, p.text("key"))
 	f.entries = slices.DeleteFunc(f.entries, func(s stored) bool { return s.key == key })
 	return key, deleted, ""
 }

@@ -255,7 +255,7 @@ func (w *world) compact() {
 	}
 	w.refusedAs("sessions.compact", got, "")
 	key := w.m.canonical(p.text("key"))
-	e, _ := w.m.home(key).claim(key)
+	e, _ := w.m.home(key).claim(key, p.text("key"))
 	want := map[string]any{"ok": true, "key": key, "compacted": false}
 	switch id := e.text("sessionId"); {
 	case id == "":

@@ -185,10 +185,16 @@ func (f *file) meaning(key string) string {
 	return "agent:" + f.agent + ":" + key
 }
 
+// spells reports whether a stored key is a spelling of a canonical key that was
+// given so: an alias of "global" is one only where it was given.
+func (f *file) spells(key, canonical string, given []string) bool {
+	return f.meaning(key) == canonical || canonical == "global" && len(given) > 0 && lower(key) == lower(trim(given[0]))
+}
+
 // find is the freshest entry under any spelling of a canonical key.
-func (f *file) find(canonical string) (found stored, ok bool) {
+func (f *file) find(canonical string, given ...string) (found stored, ok bool) {
 	for _, s := range f.entries {
-		if f.meaning(s.key) != canonical {
+		if !f.spells(s.key, canonical, given) {
 			continue
 		}
 		newer := s.number("updatedAt") > found.number("updatedAt")
@@ -201,12 +207,12 @@ func (f *file) find(canonical string) (found stored, ok bool) {
 
 // claim leaves the freshest entry under the canonical key and removes all
 // other spellings.
-func (f *file) claim(canonical string) (entry, bool) {
-	s, ok := f.find(canonical)
+func (f *file) claim(canonical string, given ...string) (entry, bool) {
+	s, ok := f.find(canonical, given...)
 	if !ok {
 		return nil, false
 	}
-	f.entries = slices.DeleteFunc(f.entries, func(s stored) bool { return f.meaning(s.key) == canonical && s.key != canonical })
+	f.entries = slices.DeleteFunc(f.entries, func(s stored) bool { return f.spells(s.key, canonical, given) && s.key != canonical })
 	f.put(canonical, s.entry)
 	return s.entry, true
 }
@@ -223,7 +229,7 @@ func (f *file) put(key string, e entry) {
 // lookup is the session that a client's key means.
 func (m *model) lookup(given string) (stored, bool) {
 	key := m.canonical(given)
-	return m.home(key).find(key)
+	return m.home(key).find(key, given)
 }
 
 // ordered are all files as the combined view reads them.

@@ -230,11 +230,11 @@ func (m *model) resolve(p params) (key, fault string) {
 func (m *model) resolveKey(given string, filters params) (key, fault string) {
 	key = m.canonical(given)
 	f := m.home(key)
-	if _, ok := f.find(key); !ok {
+	if _, ok := f.find(key, given); !ok {
 		return "", "No session found: " + given
 	}
 	if !slices.ContainsFunc(f.entries, func(s stored) bool { return s.key == key }) {
-		f.claim(key)
+		f.claim(key, given)
 	}
 	if trim(filters.text("spawnedBy")) == "" {
 		return key, ""
