@@ -24,6 +24,7 @@ type operation struct {
 	do            func(f *fixture) error
 	before, after []string // texts of the messages of the session s
 	again         []string // after doing it once more, if it can be done again
+	whole         bool     // nothing between before and after is right
 	of            func(f *fixture) Ref
 }
 
@@ -91,6 +92,9 @@ func operations() []operation {
 				_, err := f.Restore(f.own(), filepath.Join(f.dir, "sub/own.jsonl.deleted."+stampText))
 				return err
 			}, of: (*fixture).own},
+		{name: "fork", files: map[string][]string{"source.jsonl": chain(400)}, after: chainTexts(399), whole: true, do: func(f *fixture) error {
+			return f.Fork(f.ref("source"), "0000018f", f.ref("s"))
+		}},
 	}
 }
 
@@ -99,6 +103,14 @@ func (f *fixture) own() Ref {
 	r := f.ref("s")
 	r.SessionFile = "sub/own.jsonl"
 	return r
+}
+
+// chainTexts are the texts of chain.
+func chainTexts(n int) (texts []string) {
+	for i := range n {
+		texts = append(texts, fmt.Sprintf("m%d", i+1))
+	}
+	return texts
 }
 
 func (op operation) prepare(t *testing.T, dir string) {
@@ -115,7 +127,7 @@ func (op operation) between(got []string) bool {
 	if slices.Equal(got, op.before) || slices.Equal(got, op.after) {
 		return true
 	}
-	return len(got) < len(op.after) && len(got) >= len(op.before) && slices.Equal(got, op.after[:len(got)]) && slices.Equal(got[:len(op.before)], op.before)
+	return !op.whole && len(got) < len(op.after) && len(got) >= len(op.before) && slices.Equal(got, op.after[:len(got)]) && slices.Equal(got[:len(op.before)], op.before)
 }
 
 // check looks at what an operation left when it returned, or when the power
