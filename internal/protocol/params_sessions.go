@@ -108,6 +108,21 @@ type SessionsDeleteParams struct {
 	EmitLifecycleHooks *bool  `json:"emitLifecycleHooks,omitzero"`
 }
 
+// SessionsArchivesParams are the params of sessions.archives.
+type SessionsArchivesParams struct {
+	Key     string `json:"key,omitzero"`
+	AgentID string `json:"agentId,omitzero"`
+	Limit   Int    `json:"limit,omitzero"`
+	Offset  Int    `json:"offset,omitzero"`
+}
+
+// SessionsRestoreParams are the params of sessions.restore.
+type SessionsRestoreParams struct {
+	Archive           string `json:"archive"`
+	Key               string `json:"key,omitzero"`
+	ExpectedSessionID string `json:"expectedSessionId,omitzero"`
+}
+
 // SessionsCleanupParams are the params of sessions.cleanup.
 type SessionsCleanupParams struct {
 	Agent      string `json:"agent,omitzero"`
