@@ -22,6 +22,7 @@ func TestArchiveResultsAreAsPublished(t *testing.T) {
 	e, err := sessions.ParseEntry([]byte(`{"sessionId":"s"}`))
 	encoded(t, "_result.sessions.restore", sessionsRestoreResult{OK: true, Key: "k", SessionID: "s", Entry: e, Transcript: "/t", Archived: []string{}}, err)
 	encoded(t, "_result.sessions.restore", sessionsRestoreResult{OK: true, Key: "k", SessionID: "s", Entry: e, Transcript: "/t", Archived: []string{"/a"}, LabelTaken: "l"}, nil)
+	encoded(t, "_result.sessions.fork", sessionsForkResult{OK: true, Key: "k", SessionKey: "k", SessionID: "s", Entry: e}, nil)
 }
 
 // A list reads the beginnings of what it shows, whatever else lies there.

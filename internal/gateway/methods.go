@@ -91,6 +91,7 @@ var methods = []method{
 	bind("sessions.compact", protocol.ScopeAdmin, (*Gateway).sessionsCompact, blocking),
 	bind("sessions.create", protocol.ScopeWrite, (*Gateway).sessionsCreate),
 	bind("sessions.delete", protocol.ScopeAdmin, (*Gateway).sessionsDelete, blocking),
+	bind("sessions.fork", protocol.ScopeWrite, (*Gateway).sessionsFork, blocking),
 	bind("sessions.get", protocol.ScopeRead, (*Gateway).sessionsGet, unvalidated, blocking),
 	bind("sessions.list", protocol.ScopeRead, (*Gateway).sessionsList, blocking),
 	bind("sessions.messages.subscribe", protocol.ScopeRead, (*Gateway).messagesSubscribe),

@@ -22,7 +22,7 @@ func RequiredScope(method string) (required Scope, known bool) {
 		return ScopeRead, true
 	case "agent", "agent.wait", "browser.request", "chat.abort", "chat.send", "node.invoke",
 		"node.pending.enqueue", "poll", "push.test", "send", "sessions.abort", "sessions.create",
-		"sessions.send", "sessions.steer", "talk.mode", "talk.speak", "tts.convert", "tts.disable",
+		"sessions.fork", "sessions.send", "sessions.steer", "talk.mode", "talk.speak", "tts.convert", "tts.disable",
 		"tts.enable", "tts.setProvider", "voicewake.set", "wake":
 		return ScopeWrite, true
 	case "agents.create", "agents.delete", "agents.files.set", "agents.update", "channels.logout",

@@ -123,6 +123,13 @@ type SessionsRestoreParams struct {
 	ExpectedSessionID string `json:"expectedSessionId,omitzero"`
 }
 
+// SessionsForkParams are the params of sessions.fork.
+type SessionsForkParams struct {
+	SessionKey string `json:"sessionKey"`
+	EntryID    string `json:"entryId,omitzero"`
+	Label      string `json:"label,omitzero"`
+}
+
 // SessionsCleanupParams are the params of sessions.cleanup.
 type SessionsCleanupParams struct {
 	Agent      string `json:"agent,omitzero"`

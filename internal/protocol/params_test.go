@@ -50,6 +50,7 @@ var paramsOf = map[string]any{
 	"sessions.compact":              SessionsCompactParams{},
 	"sessions.create":               SessionsCreateParams{},
 	"sessions.delete":               SessionsDeleteParams{},
+	"sessions.fork":                 SessionsForkParams{},
 	"sessions.get":                  SessionsGetParams{},
 	"sessions.list":                 SessionsListParams{},
 	"sessions.messages.subscribe":   SessionKeyParams{},
