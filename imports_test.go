@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 		"internal/model", "internal/config", "internal/protocol", "internal/disk", "internal/upkeep",
 		"internal/doctor",
 	},
-	"internal/upkeep":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/config", "internal/protocol"},
+	"internal/upkeep":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
 	"internal/doctor":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/lockfile", "internal/disk", "internal/config"},
 	"internal/hub":        {"internal/protocol", "internal/config"},
 	"internal/runs":       {"internal/sessions", "internal/transcript", "internal/model", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},

@@ -108,10 +108,10 @@ func ours(cfg *config.Config, path string) bool {
 func (c *cleanupCommand) offline(ctx context.Context, cfg *config.Config, p protocol.SessionsCleanupParams, s streams) (report rawjson.Value, err error) {
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	k := upkeep.Keeper{
-		Config: cfg, Log: log,
+		Config: cfg, Log: log, Records: upkeep.NewRecords(nil),
 		Transcripts: transcript.New(transcript.Options{StateDir: cfg.StateDir, Home: cfg.Home, Log: log}),
 	}
-	k.Stores, err = sessions.OpenStores(sessions.Options{Config: cfg, Log: log, Removed: k.ArchiveRemoved})
+	k.Stores, err = sessions.OpenStores(sessions.Options{Config: cfg, Log: log, Removed: k.ArchiveRemoved, Swept: k.Swept})
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
 	"github.com/parleyd/parley/internal/transcript"
+	"github.com/parleyd/parley/internal/upkeep"
 )
 
 // runsTimeout is how long the end of all runs is awaited when stopping.
@@ -68,6 +69,7 @@ type Gateway struct {
 	hub         *hub.Hub
 	stores      *sessions.Stores
 	transcripts *transcript.Library
+	records     *upkeep.Records
 	engine      *runs.Engine
 	presence    *presence
 	health      *health
@@ -124,8 +126,9 @@ func newGateway(o Options) *Gateway {
 // there.
 func (g *Gateway) open() (err error) {
 	g.transcripts = transcript.New(transcript.Options{StateDir: g.cfg.StateDir, Home: g.cfg.Home, Log: g.log, Disk: g.disk})
+	g.records = upkeep.NewRecords(g.disk)
 	g.stores, err = sessions.OpenStores(sessions.Options{
-		Config: g.cfg, Log: g.log, Removed: g.removed, Disk: g.disk,
+		Config: g.cfg, Log: g.log, Removed: g.removed, Swept: func(st *sessions.Store) { g.keeper().Swept(st) }, Disk: g.disk,
 		Protected: func(key string) bool { return g.engine != nil && g.engine.Active(key) },
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/sessions"
 	"github.com/parleyd/parley/internal/transcript"
+	"github.com/parleyd/parley/internal/upkeep"
 )
 
 // bare is a gateway that has only what rows and events need, over a state
@@ -32,7 +33,7 @@ func bare(t *testing.T, cfg, store string) *Gateway {
 	if err := os.WriteFile(path, []byte(store), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g := &Gateway{cfg: c, hub: hub.New(), transcripts: transcript.New(transcript.Options{StateDir: dir, Home: dir})}
+	g := &Gateway{cfg: c, hub: hub.New(), records: upkeep.NewRecords(nil), transcripts: transcript.New(transcript.Options{StateDir: dir, Home: dir})}
 	if g.stores, err = sessions.OpenStores(sessions.Options{Config: c}); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
+	"github.com/parleyd/parley/internal/sessions"
 	"github.com/parleyd/parley/internal/transcript"
 )
 
@@ -22,6 +23,7 @@ const (
 func (g *Gateway) openEngine() error {
 	g.engine = runs.New(runs.Options{
 		Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log, Disk: g.disk,
+		Retire: func(st *sessions.Store, key string, old sessions.Entry) { g.archive(st, key, old, "reset") },
 	})
 	if err := g.engine.Recover(context.Background()); err != nil {
 		// What cannot be settled now stays in the journal for the next start.

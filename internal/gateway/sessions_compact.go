@@ -57,10 +57,7 @@ func (g *Gateway) compactWithin(ctx context.Context, given string, lines int, wa
 	if r.Key = found.Key; err != nil || !ok {
 		return r, err
 	}
-	release, err := g.engine.Hold(ctx, r.Key, runs.HoldOptions{Wait: wait})
-	if errors.Is(err, runs.ErrStillActive) {
-		return r, protocol.Unavailablef("Session %s is still active; try again in a moment.", given)
-	}
+	release, err := g.awaitRun(ctx, r.Key, given, wait)
 	if err != nil {
 		return r, err
 	}
@@ -84,6 +81,16 @@ func (g *Gateway) compactWithin(ctx context.Context, given string, lines int, wa
 		return r, nil
 	}
 	return r, forgetTokens(ctx, found.Store, r.Key, entry.SessionID())
+}
+
+// awaitRun waits for the end of the session's run, but not longer than wait, and
+// keeps new runs away until release is called.
+func (g *Gateway) awaitRun(ctx context.Context, key, given string, wait time.Duration) (release func(), err error) {
+	release, err = g.engine.Hold(ctx, key, runs.HoldOptions{Wait: wait})
+	if errors.Is(err, runs.ErrStillActive) {
+		return nil, protocol.Unavailablef("Session %s is still active; try again in a moment.", given)
+	}
+	return release, err
 }
 
 // claim brings a session under its canonical key and gives its entry; the

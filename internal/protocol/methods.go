@@ -14,7 +14,7 @@ func RequiredScope(method string) (required Scope, known bool) {
 	case "agent.identity.get", "agents.files.get", "agents.files.list", "agents.list", "channels.status",
 		"chat.history", "config.get", "config.schema.lookup", "cron.list", "cron.runs", "cron.status",
 		"doctor.memory.status", "gateway.identity.get", "last-heartbeat", "logs.tail", "models.list",
-		"node.describe", "node.list", "sessions.describe", "sessions.get", "sessions.list", "sessions.messages.subscribe",
+		"node.describe", "node.list", "sessions.archives", "sessions.describe", "sessions.get", "sessions.list", "sessions.messages.subscribe",
 		"sessions.messages.unsubscribe", "sessions.preview", "sessions.resolve", "sessions.subscribe",
 		"sessions.unsubscribe", "sessions.usage", "sessions.usage.logs", "sessions.usage.timeseries",
 		"skills.status", "status", "system-presence", "talk.config", "tools.catalog", "tools.effective",
@@ -22,13 +22,13 @@ func RequiredScope(method string) (required Scope, known bool) {
 		return ScopeRead, true
 	case "agent", "agent.wait", "browser.request", "chat.abort", "chat.send", "node.invoke",
 		"node.pending.enqueue", "poll", "push.test", "send", "sessions.abort", "sessions.create",
-		"sessions.send", "sessions.steer", "talk.mode", "talk.speak", "tts.convert", "tts.disable",
+		"sessions.fork", "sessions.send", "sessions.steer", "talk.mode", "talk.speak", "tts.convert", "tts.disable",
 		"tts.enable", "tts.setProvider", "voicewake.set", "wake":
 		return ScopeWrite, true
 	case "agents.create", "agents.delete", "agents.files.set", "agents.update", "channels.logout",
 		"chat.inject", "connect", "cron.add", "cron.remove", "cron.run", "cron.update", "doctor", "secrets.reload",
 		"secrets.resolve", "sessions.cleanup", "sessions.compact", "sessions.delete", "sessions.patch", "sessions.patchMany",
-		"sessions.reset",
+		"sessions.reset", "sessions.restore",
 		"set-heartbeats", "skills.install", "skills.update", "system-event", "web.login.start", "web.login.wait":
 		return ScopeAdmin, true
 	case "exec.approval.request", "exec.approval.resolve", "exec.approval.waitDecision":

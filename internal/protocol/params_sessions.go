@@ -138,6 +138,28 @@ type SessionsDeleteParams struct {
 	ExpectedSessionID  string `json:"expectedSessionId,omitzero"`
 }
 
+// SessionsArchivesParams are the params of sessions.archives.
+type SessionsArchivesParams struct {
+	Key     string `json:"key,omitzero"`
+	AgentID string `json:"agentId,omitzero"`
+	Limit   Int    `json:"limit,omitzero"`
+	Offset  Int    `json:"offset,omitzero"`
+}
+
+// SessionsRestoreParams are the params of sessions.restore.
+type SessionsRestoreParams struct {
+	Archive           string `json:"archive"`
+	Key               string `json:"key,omitzero"`
+	ExpectedSessionID string `json:"expectedSessionId,omitzero"`
+}
+
+// SessionsForkParams are the params of sessions.fork.
+type SessionsForkParams struct {
+	SessionKey string `json:"sessionKey"`
+	EntryID    string `json:"entryId,omitzero"`
+	Label      string `json:"label,omitzero"`
+}
+
 // SessionsCleanupParams are the params of sessions.cleanup.
 type SessionsCleanupParams struct {
 	Agent      string `json:"agent,omitzero"`

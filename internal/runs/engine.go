@@ -45,6 +45,9 @@ type Options struct {
 	Observer    Observer
 	Log         *slog.Logger
 	Disk        *disk.FS // where the journals lie; nil is the plain system
+	// Retire sets aside the transcripts of a session that began anew; nil just
+	// archives them.
+	Retire func(st *sessions.Store, key string, old sessions.Entry)
 	// Model opens the model that a run asks; nil opens the configured ones.
 	Model func(ref config.ModelRef) (model.Model, error)
 }

@@ -235,6 +235,10 @@ func (r *run) update(change func(*rawjson.Object)) error {
 
 // archive puts the transcripts of a retired entry away.
 func (e *Engine) archive(st *sessions.Store, key string, old sessions.Entry) {
+	if e.o.Retire != nil {
+		e.o.Retire(st, key, old)
+		return
+	}
 	lib := e.o.Transcripts
 	_, err := lib.Archive(Ref(st, key, old), "reset", func(path string) bool { return InUse(lib, st, path) })
 	if err != nil {

@@ -61,7 +61,7 @@ func dated(t *testing.T, st *Store, files ...string) {
 func TestBudgetOrder(t *testing.T) {
 	const store = `{"agent:main:a":{"sessionId":"sa","updatedAt":1},"agent:main:b":{"sessionId":"sb","updatedAt":2,"sessionFile":"custom.jsonl"},"agent:main:c":{"sessionId":"sa","updatedAt":3}}`
 	files := []string{"sb.jsonl", "orphan.jsonl", "notes.txt", "sessions.json.bak.17", "sa.jsonl", "x.jsonl.bak-1-2", "x.jsonl.reset.2026-01-01T00-00-00Z",
-		"custom.jsonl", "x.jsonl.deleted.nonsense", "x.lock", "sessions.json.0.tmp", "sessions.json.journal", "sessions.json.conflicts", "runs.journal", "sessions.json.doctor.17"}
+		"custom.jsonl", "x.jsonl.deleted.nonsense", "x.lock", "sessions.json.0.tmp", "sessions.json.journal", "sessions.json.conflicts", "sessions.json.archived.journal", "runs.journal", "sessions.json.doctor.17"}
 	all := []string{"orphan.jsonl", "sessions.json.bak.17", "x.jsonl.reset.2026-01-01T00-00-00Z", "sb.jsonl", "custom.jsonl", "sa.jsonl"}
 	for _, tt := range []struct {
 		name    string

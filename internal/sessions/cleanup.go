@@ -207,6 +207,7 @@ func (c *cleanup) touchActive(tx *Tx) {
 // directory removes old archives and keeps the disk budget.
 func (c *cleanup) directory() error {
 	var faults []error
+	before := len(c.files)
 	if c.r.Enforced {
 		left, err := c.dropExpired(c.do, c.files, c.now, len(c.r.Removed) > 0)
 		c.files = left
@@ -215,8 +216,11 @@ func (c *cleanup) directory() error {
 	budget, gone, err := c.keepBudget(c.do, c.files, c.now, c.r.Enforced, c.stays)
 	c.r.Budget = budget
 	c.r.Removed = append(c.r.Removed, gone...)
-	if !c.o.DryRun && c.r.Enforced {
-		c.logBudget(budget)
+	if !c.o.DryRun {
+		if c.r.Enforced {
+			c.logBudget(budget)
+		}
+		c.tellSwept(before-len(c.files), budget)
 	}
 	return errors.Join(append(faults, err)...)
 }

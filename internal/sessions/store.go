@@ -25,6 +25,7 @@ type Store struct {
 	rules   config.Maintenance
 	log     *slog.Logger
 	removed func(*Store, []Removed)
+	swept   func(*Store)
 	protect func(key string) bool
 	all     func() []*Store // of the configuration; nil when there is only this one
 	commits *fileLog
@@ -46,7 +47,7 @@ type Store struct {
 func openStore(path, agent string, keys Keys, o Options) *Store {
 	s := &Store{
 		path: path, agent: agent, keys: keys, rules: o.Config.Session.Maintenance,
-		log: o.Log, removed: o.Removed, protect: o.Protected,
+		log: o.Log, removed: o.Removed, swept: o.Swept, protect: o.Protected,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -45,6 +45,9 @@ type Options struct {
 	// and must not call Update of the same store. Cleanup does not call it: its
 	// caller gets the report.
 	Removed func(st *Store, removed []Removed)
+	// Swept is told that maintenance removed archives or transcripts from the
+	// directory of a store. It is optional and must not call Update of the store.
+	Swept func(st *Store)
 	// Protected reports that maintenance must keep a session, for example
 	// because it has a run. The key is canonical. It is optional.
 	Protected func(key string) bool

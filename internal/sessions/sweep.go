@@ -174,6 +174,7 @@ func (s *Store) sweep(now time.Time) error {
 	defer root.Close()
 	do := s.really(context.Background(), root)
 	var faults []error
+	before := len(files)
 	if s.rules.Enforce {
 		files, err = s.dropExpired(do, files, now, archived)
 		faults = append(faults, err)
@@ -187,7 +188,15 @@ func (s *Store) sweep(now time.Time) error {
 		s.logBudget(budget)
 	}
 	s.hand(gone)
+	s.tellSwept(before-len(files), budget)
 	return errors.Join(append(faults, err)...)
+}
+
+// tellSwept tells the owner of the transcripts that files are gone, if any are.
+func (s *Store) tellSwept(expired int, b *DiskBudget) {
+	if s.swept != nil && (expired > 0 || b != nil && b.RemovedFiles > 0) {
+		s.swept(s)
+	}
 }
 
 // root opens the directory of the store.

@@ -98,3 +98,40 @@ func TestSweepWithoutDirectory(t *testing.T) {
 		t.Errorf("made %v, %v", got, err)
 	}
 }
+
+// Whoever keeps a record of the archives hears when some are gone, and only
+// then.
+func TestSweptIsTold(t *testing.T) {
+	const expired = "x.jsonl.deleted.1900-01-01T00-00-00Z"
+	for _, tt := range []struct {
+		name, maintenance string
+		others            []string
+		cleanup           *CleanupOptions // instead of a change of the store
+		want              int
+	}{
+		{"an archive is too old", `{mode: "enforce"}`, []string{expired}, nil, 1},
+		{"there are none", `{mode: "enforce"}`, nil, nil, 0},
+		{"nothing is enforced", `{maxDiskBytes: 1}`, []string{expired}, nil, 0},
+		{"for space", `{mode: "enforce", maxDiskBytes: 500, resetArchiveRetention: false}`, []string{"x.jsonl.reset.2026-01-01T00-00-00Z"}, nil, 1},
+		{"cleanup", `{}`, []string{expired}, &CleanupOptions{Enforce: true}, 1},
+		{"cleanup of nothing", `{}`, nil, &CleanupOptions{Enforce: true}, 0},
+		{"dry run", `{}`, []string{expired}, &CleanupOptions{Enforce: true, DryRun: true}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			st, wait := maintained(t, tt.maintenance, `{}`, tt.others...)
+			told := 0
+			st.swept = func(*Store) { told++ }
+			if tt.cleanup == nil {
+				if err := set(t.Context(), st, "agent:main:a", entryOf(t, `{"updatedAt":99999999999999}`)); err != nil {
+					t.Fatal(err)
+				}
+			} else if _, err := st.Cleanup(t.Context(), *tt.cleanup); err != nil {
+				t.Fatal(err)
+			}
+			wait()
+			if told != tt.want {
+				t.Errorf("told %d times, want %d", told, tt.want)
+			}
+		})
+	}
+}

@@ -24,6 +24,16 @@ type operation struct {
 	do            func(f *fixture) error
 	before, after []string // texts of the messages of the session s
 	again         []string // after doing it once more, if it can be done again
+	whole         bool     // nothing between before and after is right
+	of            func(f *fixture) Ref
+}
+
+// ref is the session whose transcript it is about: s, if nothing else is said.
+func (op operation) ref(f *fixture) Ref {
+	if op.of == nil {
+		return f.ref("s")
+	}
+	return op.of(f)
 }
 
 func appendTexts(texts ...string) func(*fixture) error {
@@ -77,7 +87,30 @@ func operations() []operation {
 			_, err := f.Restore(f.ref("s"), filepath.Join(f.dir, archive))
 			return err
 		}},
+		{name: "restore under its own name", files: map[string][]string{"sub/own.jsonl.deleted." + stampText: chain(1)}, after: []string{"m1"},
+			do: func(f *fixture) error {
+				_, err := f.Restore(f.own(), filepath.Join(f.dir, "sub/own.jsonl.deleted."+stampText))
+				return err
+			}, of: (*fixture).own},
+		{name: "fork", files: map[string][]string{"source.jsonl": chain(400)}, after: chainTexts(399), whole: true, do: func(f *fixture) error {
+			return f.Fork(f.ref("source"), "0000018f", f.ref("s"))
+		}},
 	}
+}
+
+// own is a session whose transcript has a name of its own.
+func (f *fixture) own() Ref {
+	r := f.ref("s")
+	r.SessionFile = "sub/own.jsonl"
+	return r
+}
+
+// chainTexts are the texts of chain.
+func chainTexts(n int) (texts []string) {
+	for i := range n {
+		texts = append(texts, fmt.Sprintf("m%d", i+1))
+	}
+	return texts
 }
 
 func (op operation) prepare(t *testing.T, dir string) {
@@ -94,7 +127,7 @@ func (op operation) between(got []string) bool {
 	if slices.Equal(got, op.before) || slices.Equal(got, op.after) {
 		return true
 	}
-	return len(got) < len(op.after) && len(got) >= len(op.before) && slices.Equal(got, op.after[:len(got)]) && slices.Equal(got[:len(op.before)], op.before)
+	return !op.whole && len(got) < len(op.after) && len(got) >= len(op.before) && slices.Equal(got, op.after[:len(got)]) && slices.Equal(got[:len(op.before)], op.before)
 }
 
 // check looks at what an operation left when it returned, or when the power
@@ -102,7 +135,7 @@ func (op operation) between(got []string) bool {
 func (op operation) check(t *testing.T, dir string, done bool) {
 	t.Helper()
 	f := openFixture(dir, nil)
-	r := f.ref("s")
+	r := op.ref(f)
 	got := f.texts(t, r)
 	if !op.between(got) || done && !slices.Equal(got, op.after) {
 		t.Errorf("texts are %.60q", got)
@@ -124,14 +157,18 @@ func (op operation) check(t *testing.T, dir string, done bool) {
 	if !slices.Equal(again, op.after) && !slices.Equal(again, op.again) && !op.appended(got, again) {
 		t.Errorf("done again, texts are %.60q", again)
 	}
-	if err := appendTexts("more")(f); err != nil {
+	if _, err := f.Append(r, "/", messageLine("user", "more")); err != nil {
 		t.Errorf("appended afterwards: %v", err)
 		return
 	}
 	if diff := cmp.Diff(append(again, "more"), f.texts(t, r)); diff != "" {
 		t.Errorf("appended afterwards: %s", diff)
 	}
-	if head, ok := parse([]byte(firstWhole(f.read(t, f.path("s"))))); !ok || !head.header() {
+	path, err := f.Locate(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head, ok := parse([]byte(firstWhole(f.read(t, path)))); !ok || !head.header() {
 		t.Error("no header")
 	}
 }

@@ -168,13 +168,22 @@ func (l *Library) target(r Ref) (place, error) {
 		return p, err
 	}
 	for _, path := range l.paths.candidates(r) {
-		for _, b := range l.paths.bases(r) {
-			if rel, ok := inside(b.path, path); ok && within(b.real(), realPath(filepath.Dir(path))) {
-				return place{base: b.path, name: rel}, nil
-			}
+		if p, ok := l.placeOf(r, path); ok {
+			return p, nil
 		}
 	}
 	return place{}, fmt.Errorf("%w: %s", ErrBadID, r.SessionID)
+}
+
+// placeOf is a path, at which no file needs to be, in the directory that bounds
+// it; ok is false when its directory leads out.
+func (l *Library) placeOf(r Ref, path string) (p place, ok bool) {
+	for _, b := range l.paths.bases(r) {
+		if rel, ok := inside(b.path, path); ok && within(b.real(), realPath(filepath.Dir(path))) {
+			return place{base: b.path, name: rel}, true
+		}
+	}
+	return place{}, false
 }
 
 // index is the index of the file, from the cache or by a scan. The source may

@@ -32,6 +32,20 @@ func (l *Library) Tidy(dirs ...string) {
 	}
 }
 
+// SessionsDirs are all directories in which transcripts of sessions may lie:
+// those of the state directory, the legacy one, and more.
+func (l *Library) SessionsDirs(more ...string) []string {
+	all := l.sessionsDirs()
+	if l.paths.home != "" {
+		all = append(all, l.paths.legacy())
+	}
+	for _, dir := range more {
+		all = append(all, filepath.Clean(dir))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // sessionsDirs are the sessions directories of all agents in the state
 // directory; a link that leads out of it is none.
 func (l *Library) sessionsDirs() (dirs []string) {

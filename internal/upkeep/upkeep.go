@@ -1,7 +1,8 @@
 // Package upkeep keeps the files of sessions in order: it sets aside the
-// transcripts of sessions that are gone, and does the cleanup that a person
-// asks for. It is where sessions and transcripts meet for that, in the daemon
-// and in the command line when no daemon runs.
+// transcripts of sessions that are gone, remembers of which sessions they were,
+// lists them and brings them back, and does the cleanup that a person asks for.
+// It is where sessions and transcripts meet for that, in the daemon and in the
+// command line when no daemon runs.
 //
 // It decides nothing about limits: package sessions does. Nor does it tell
 // anybody: what was removed is handed back.
@@ -10,6 +11,8 @@ package upkeep
 import (
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/runs"
@@ -23,23 +26,54 @@ type Keeper struct {
 	Config      *config.Config
 	Stores      *sessions.Stores
 	Transcripts *transcript.Library
+	Records     *Records
 	Log         *slog.Logger
 }
 
 // Archive sets the transcripts of an entry aside that is no longer in the
-// store, those that another entry uses excepted. It gives the new paths; a
-// failure is logged, for the entry is gone already.
+// store, those that another entry uses excepted, and records of which session
+// they were. It gives the new paths; a failure is logged, for the entry is gone
+// already.
 func (k Keeper) Archive(st *sessions.Store, key string, e sessions.Entry, reason string) []string {
-	return k.archiveUnless(func(string) bool { return false }, st, key, e, reason)
+	paths := k.archiveUnless(func(path string) bool { return runs.InUse(k.Transcripts, st, path) }, st, key, e, reason)
+	k.record(st, newRecord(key, e, reason, paths))
+	return paths
 }
 
 // ArchiveRemoved does so for what maintenance took out of a store, as far as
 // the transcripts lie in the directory of the store.
 func (k Keeper) ArchiveRemoved(st *sessions.Store, gone []sessions.Removed) {
+	far := outside(st.Dir())
+	kept := func(path string) bool { return far(path) || runs.InUse(k.Transcripts, st, path) }
+	var list []Record
 	for _, r := range gone {
 		if r.Action != sessions.EvictBudget { // then the transcript went with it
-			k.archiveUnless(outside(st.Dir()), st, r.Key, r.Entry, "deleted")
+			list = append(list, newRecord(r.Key, r.Entry, "deleted", k.archiveUnless(kept, st, r.Key, r.Entry, "deleted")))
 		}
+	}
+	k.record(st, list...)
+}
+
+// Swept is told that archives are gone: their records may go too.
+func (k Keeper) Swept(st *sessions.Store) {
+	if err := k.Records.Tidy(st); err != nil {
+		k.Log.Warn("records of archives that are gone stay", "err", err)
+	}
+}
+
+func newRecord(key string, e sessions.Entry, reason string, paths []string) Record {
+	return Record{Key: key, At: time.Now().UnixMilli(), Reason: reason, Archives: paths, Entry: e}
+}
+
+// record writes down what was archived. When that fails the archives are still
+// there, but whoever wants one back must know which session it was of.
+func (k Keeper) record(st *sessions.Store, list ...Record) {
+	list = slices.DeleteFunc(list, func(r Record) bool { return len(r.Archives) == 0 })
+	if len(list) == 0 {
+		return
+	}
+	if err := k.Records.Add(st, list...); err != nil {
+		k.Log.Warn("nothing says any more which session archives were of", "first", list[0].Archives[0], "count", len(list), "err", err)
 	}
 }
 
@@ -51,14 +85,13 @@ func outside(dir string) func(path string) bool {
 	}
 }
 
-// archiveUnless is Archive that leaves the files alone for which kept is true.
+// archiveUnless sets the transcripts of an entry aside, but for the files for
+// which kept is true.
 func (k Keeper) archiveUnless(kept func(path string) bool, st *sessions.Store, key string, e sessions.Entry, reason string) []string {
 	if e.SessionID() == "" {
 		return []string{}
 	}
-	paths, err := k.Transcripts.Archive(runs.Ref(st, key, e), reason, func(path string) bool {
-		return kept(path) || runs.InUse(k.Transcripts, st, path)
-	})
+	paths, err := k.Transcripts.Archive(runs.Ref(st, key, e), reason, kept)
 	if err != nil {
 		k.Log.Warn("transcript not archived", "session", key, "reason", reason, "err", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/sessions"
@@ -26,6 +27,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func open(t *testing.T, conf string, files map[string]string) Keeper {
 	t.Helper()
 	dir := t.TempDir()
+	prepare(t, dir, files)
+	k := openOn(t, dir, conf, nil)
+	t.Cleanup(func() {
+		if err := k.Stores.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return k
+}
+
+func prepare(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -35,20 +48,20 @@ func open(t *testing.T, conf string, files map[string]string) Keeper {
 			t.Fatal(err)
 		}
 	}
+}
+
+// openOn is a Keeper over a state directory, whose stores the caller closes.
+func openOn(t *testing.T, dir, conf string, fs *disk.FS) Keeper {
+	t.Helper()
 	c, _, err := config.Parse(strings.ReplaceAll(conf, "DIR", dir), config.Options{Path: filepath.Join(dir, "parley.json"), StateDir: dir, HomeDir: dir, WorkDir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	k := Keeper{Config: c, Log: log, Transcripts: transcript.New(transcript.Options{StateDir: dir, Home: dir, Log: log})}
-	if k.Stores, err = sessions.OpenStores(sessions.Options{Config: c, Log: log, Removed: k.ArchiveRemoved}); err != nil {
+	k := Keeper{Config: c, Log: log, Records: NewRecords(fs), Transcripts: transcript.New(transcript.Options{StateDir: dir, Home: dir, Log: log, Disk: fs})}
+	if k.Stores, err = sessions.OpenStores(sessions.Options{Config: c, Log: log, Removed: k.ArchiveRemoved, Swept: k.Swept, Disk: fs}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := k.Stores.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return k
 }
 
@@ -65,7 +78,7 @@ func (k Keeper) list(t *testing.T) []string {
 		if of, reason, _, ok := transcript.ArchiveName(name); ok {
 			name = of + "." + reason
 		}
-		if !strings.HasSuffix(name, ".flock") && !strings.HasSuffix(name, ".journal") {
+		if !slices.Contains([]string{".flock", ".journal", ".lock"}, filepath.Ext(name)) {
 			out = append(out, strings.TrimPrefix(name, "agents/"))
 		}
 		return err
