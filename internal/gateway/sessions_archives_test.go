@@ -329,7 +329,7 @@ func TestSessionsRestoreRefusals(t *testing.T) {
 			{`{"archive":"x","key":"agent:x"}`, `malformed session key "agent:x"`},
 			{`{"archive":"` + bare + `","key":"a"}`, "session already exists: agent:main:a"},
 			{`{"archive":` + d + `,"key":"A"}`, "session already exists: agent:main:a"},
-			{`{"archive":` + d + `,"expectedSessionId":"s-d"}`, "session agent:main:d has changed: its sessionId is not s-d"},
+			{`{"archive":` + d + `,"expectedSessionId":"s-d"}`, "Session agent:main:d changed before restore: session id s-d was expected, but it has none. Read the session again before you decide."},
 			{`{"archive":"x.jsonl.reset.2020-01-05T10-00-00.000Z"}`, "unknown archive: x.jsonl.reset.2020-01-05T10-00-00.000Z"},
 			{`{"archive":"` + dir + `/s-a.jsonl"}`, "not an archive of a reset or a deletion: " + dir + "/s-a.jsonl"},
 			{`{"archive":"` + dir + `/bare.jsonl.bak.2020-01-05T10-00-00.000Z","key":"n"}`, "not an archive of a reset or a deletion: " + dir + "/bare.jsonl.bak.2020-01-05T10-00-00.000Z"},

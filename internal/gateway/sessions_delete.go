@@ -39,7 +39,7 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 	if err != nil {
 		return none, err
 	}
-	if err := g.sameSessionNow(st, key, given, p.ExpectedSessionID, "deletion"); err != nil {
+	if err := g.expectNow(st, key, given, p.ExpectedSessionID, "deletion"); err != nil {
 		return none, err
 	}
 	release, err := g.endRuns(ctx, key, given)
@@ -51,7 +51,7 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 	var old sessions.Entry
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
 		old, res.Deleted = tx.Claim(key, given)
-		if err := sameSession(key, p.ExpectedSessionID, old, "deletion"); err != nil {
+		if err := sessions.Expect(key, p.ExpectedSessionID, old, "deletion"); err != nil {
 			return err
 		}
 		if res.Deleted {
@@ -72,15 +72,15 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 	return res, nil
 }
 
-// sameSessionNow is sameSession for a session that is in its store at present: a run of
+// expectNow is sessions.Expect for a session that is in its store at present: a run of
 // another conversation than the caller saw must not be aborted.
-func (g *Gateway) sameSessionNow(st *sessions.Store, key, given, id, change string) error {
+func (g *Gateway) expectNow(st *sessions.Store, key, given, id, change string) error {
 	if id == "" {
 		return nil
 	}
 	return st.View(func(v *sessions.Snapshot) error {
 		_, e, _ := v.Find(key, given)
-		return sameSession(key, id, e, change)
+		return sessions.Expect(key, id, e, change)
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/sessions"
 )
@@ -70,7 +69,7 @@ type patching struct {
 func (g *Gateway) patchIn(tx *sessions.Tx, changes protocol.SessionChanges, p *patching) {
 	r := g.rules(p.key, tx)
 	old, ok := tx.Claim(p.key, p.given)
-	if p.refusal = sameSession(p.key, p.expected, old, "patch"); p.refusal != nil {
+	if p.refusal = sessions.Expect(p.key, p.expected, old, "patch"); p.refusal != nil {
 		return
 	}
 	if !ok {
@@ -79,27 +78,6 @@ func (g *Gateway) patchIn(tx *sessions.Tx, changes protocol.SessionChanges, p *p
 	if p.entry, p.refusal = sessions.Patch(old, changes, r); p.refusal == nil {
 		tx.Put(p.key, p.entry)
 	}
-}
-
-// sessionChanged are the details of a refusal: a program tells by them that the
-// session has another id than it thought.
-type sessionChanged struct {
-	Reason string `json:"reason"`
-}
-
-// sameSession refuses a change, which is named, of a session that has another id than
-// the caller saw when it decided on the change. An id that is not given fits.
-func sameSession(key, id string, e sessions.Entry, change string) error {
-	id, now := jstext.Trim(id), e.SessionID()
-	if id == "" || id == now {
-		return nil
-	}
-	is := "it has " + now
-	if now == "" {
-		is = "it has none"
-	}
-	return protocol.Invalidf("Session %s changed before %s: session id %s was expected, but %s. Read the session again before you decide.",
-		key, change, id, is).WithDetails(sessionChanged{"session-changed"})
 }
 
 // rules are what a change of the session depends on.

@@ -30,7 +30,7 @@ func (g *Gateway) sessionsReset(ctx context.Context, c *call, p protocol.Session
 	if err != nil {
 		return none, err
 	}
-	if err := g.sameSessionNow(st, key, given, p.ExpectedSessionID, "reset"); err != nil {
+	if err := g.expectNow(st, key, given, p.ExpectedSessionID, "reset"); err != nil {
 		return none, err
 	}
 	release, err := g.endRuns(ctx, key, given)
@@ -41,7 +41,7 @@ func (g *Gateway) sessionsReset(ctx context.Context, c *call, p protocol.Session
 	var old, e sessions.Entry
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
 		old, _ = tx.Claim(key, given)
-		if err := sameSession(key, p.ExpectedSessionID, old, "reset"); err != nil {
+		if err := sessions.Expect(key, p.ExpectedSessionID, old, "reset"); err != nil {
 			return err
 		}
 		e = sessions.Reset(old, g.rules(key, tx))

@@ -153,10 +153,7 @@ func (r *restoration) allowed(expected string) error {
 	if r.exists && r.key != r.a.Key && r.present.SessionID() != r.id {
 		return protocol.Invalidf("session already exists: %s", r.key)
 	}
-	if expected != "" && r.present.SessionID() != expected {
-		return protocol.Invalidf("session %s has changed: its sessionId is not %s", r.key, expected)
-	}
-	return nil
+	return sessions.Expect(r.key, expected, r.present, "restore")
 }
 
 // setAside archives the present conversation of the session.

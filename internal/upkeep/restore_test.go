@@ -193,8 +193,8 @@ func TestRestoreRefuses(t *testing.T) {
 	before := k.texts(t)
 	for _, tt := range []struct{ archive, key, expected, want string }{
 		{"s", "agent:main:a", "", "session already exists: agent:main:a"},
-		{"s", "agent:main:new", "x", "session agent:main:new has changed: its sessionId is not x"},
-		{"b", "agent:main:b", "x", "session agent:main:b has changed: its sessionId is not x"},
+		{"s", "agent:main:new", "x", "Session agent:main:new changed before restore: session id x was expected, but it has none. Read the session again before you decide."},
+		{"b", "agent:main:b", "x", "Session agent:main:b changed before restore: session id x was expected, but it has b. Read the session again before you decide."},
 		{"s", "agent:ops:new", "", "archive lies where session agent:ops:new cannot have its transcript: DIR/main/s/s.jsonl.deleted." + stampText},
 		{"b", "agent:main:new", "", "session agent:main:new has another transcript already"},
 	} {
