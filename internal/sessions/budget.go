@@ -46,7 +46,7 @@ type effects struct {
 func (s *Store) really(ctx context.Context, root *disk.Root) effects {
 	return effects{
 		view:   s.commits.follow,
-		update: func(fn func(*Tx) error) error { return s.Update(ctx, fn) },
+		update: func(fn func(*Tx) error) error { return s.submit(&update{ctx: ctx, fn: fn, sweeping: true}) },
 		remove: func(name string) error {
 			if err := root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 				return err

@@ -19,6 +19,7 @@ type update struct {
 	fn       func(*Tx) error
 	deadline time.Time
 	done     chan struct{}
+	sweeping bool // of the sweep: no other one need follow
 
 	// Set before done is closed.
 	err      error
@@ -297,7 +298,7 @@ func (s *Store) answer(batch []*update) {
 	for _, u := range batch {
 		if len(u.set) > 0 && u.err == nil {
 			wrote = true
-			s.maintained(u.removed)
+			s.maintained(u.removed, !u.sweeping)
 		}
 		close(u.done)
 	}

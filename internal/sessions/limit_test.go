@@ -196,9 +196,11 @@ func TestWarningsComeOnceAMinute(t *testing.T) {
 }
 
 // kept are the files in the store's directory, but for those that we keep
-// beside the store.
+// beside the store. A checkpoint that is under way is awaited.
 func kept(t testing.TB, st *Store) []string {
 	t.Helper()
+	st.checkpoints.one.Lock()
+	defer st.checkpoints.one.Unlock()
 	return slices.DeleteFunc(names(t, st), uncounted)
 }
 

@@ -109,7 +109,12 @@ func (s *Store) snapshot() *Snapshot {
 // again when another program changed the file meanwhile: it must set what it
 // gives its caller, not add to it.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	u := &update{ctx: ctx, fn: fn, deadline: time.Now().Add(lockWait), done: make(chan struct{})}
+	return s.submit(&update{ctx: ctx, fn: fn})
+}
+
+// submit queues a change and waits for its end.
+func (s *Store) submit(u *update) error {
+	u.deadline, u.done = time.Now().Add(lockWait), make(chan struct{})
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -54,9 +54,9 @@ func (w *sweeper) note(written map[string]bool) {
 	}
 }
 
-// ask hands over what was removed and asks for a sweep. It reports false when
-// the sweeper is closed and does neither.
-func (s *Store) ask(gone []Removed) bool {
+// ask hands over what was removed and asks for a sweep, if one is due. It reports
+// false when the sweeper is closed and does neither.
+func (s *Store) ask(gone []Removed, due bool) bool {
 	w := &s.sweeper
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *Store) ask(gone []Removed) bool {
 	}
 	w.gone = append(w.gone, gone...)
 	w.archived = w.archived || len(gone) > 0
-	w.due = true
+	w.due = w.due || due
 	if w.wake == nil {
 		w.wake = make(chan struct{}, 1)
 	}
@@ -126,13 +126,15 @@ func (w *sweeper) close() {
 
 // maintained does what follows a commit: it hands over what was removed and
 // sees to the directory, both in the background, so that who caused it need
-// not wait while transcripts of other sessions are set aside.
-func (s *Store) maintained(removed []Removed) {
+// not wait while transcripts of other sessions are set aside. No sweep is due
+// after a change that a sweep made: what a client has just written stays until a
+// change of somebody else, even if the budget is too small for it.
+func (s *Store) maintained(removed []Removed, due bool) {
 	if !s.rules.Enforce && !s.rules.Budget {
 		return
 	}
 	s.logRemoved(removed)
-	if !s.ask(removed) {
+	if !s.ask(removed, due) {
 		s.hand(removed)
 	}
 }

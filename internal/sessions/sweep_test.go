@@ -64,6 +64,34 @@ func TestDirectoryWorkIsRare(t *testing.T) {
 	})
 }
 
+// What a client has just written may be too much for the budget. It stays all the
+// same until somebody changes something else: the sweep that its own change
+// caused leaves it alone, and causes no other one.
+func TestTheLastWrittenStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, wait := maintained(t, `{mode: "enforce", pruneAfter: "36500d", maxDiskBytes: 0}`, `{"agent:main:a":{"updatedAt":5},"agent:main:b":{"updatedAt":6}}`)
+		write := func(key string) {
+			t.Helper()
+			if err := set(t.Context(), st, key, entryOf(t, `{"updatedAt":7}`)); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(10 * time.Second)
+			synctest.Wait()
+			if got := st.snapshot().Len(); got != 1 {
+				t.Errorf("%d entries are left after %s was written, want it alone", got, key)
+			}
+			if _, ok := st.snapshot().Get(key); !ok {
+				t.Errorf("%s is gone", key)
+			}
+		}
+		write("agent:main:c")
+		write("agent:main:d")
+		if got := wait(); len(got) != 3 {
+			t.Errorf("told of %v, want of three", got)
+		}
+	})
+}
+
 func TestCloseDoesWhatIsLeft(t *testing.T) {
 	st, wait := maintained(t, `{mode: "enforce", maxEntries: 1, pruneAfter: "36500d"}`, `{"agent:main:a":{"updatedAt":5}}`, "x.jsonl.deleted.1900-01-01T00-00-00Z")
 	st.sweeper.next = time.Now().Add(time.Hour)
