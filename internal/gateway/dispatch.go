@@ -23,6 +23,7 @@ type call struct {
 	place   int  // in rpc
 	silent  bool // a notification: nobody waits for an answer
 	unknown bool // there is no such method
+	broken  bool // the failure is ours, and not one that a rule names
 }
 
 // After registers f to run once the call's answer is queued. Events that the
@@ -288,7 +289,7 @@ func (g *Gateway) callHandler(ctx context.Context, c *call, m *method, params ra
 		if r := recover(); r != nil {
 			g.log.Error("handler panicked", "conn", c.conn.id, "method", m.name, "panic", r, "stack", string(debug.Stack()))
 			result, err = nil, protocol.Unavailablef("internal error in %s: %v", m.name, r)
-			c.after = nil
+			c.after, c.broken = nil, true
 		}
 	}()
 	return m.serve(g, ctx, c, params)
@@ -307,6 +308,7 @@ func (g *Gateway) answer(c *call, result any, err error) {
 	perr, ok := errors.AsType[*protocol.Error](err)
 	if !ok {
 		g.log.Error("call failed", "conn", c.conn.id, "method", c.method, "err", err)
+		c.broken = true
 		perr = protocol.Unavailablef("%v", err)
 	}
 	c.finish(nil, perr)

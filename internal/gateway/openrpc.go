@@ -69,6 +69,7 @@ func (g *Gateway) describeMethod(m method) openRPCMethod {
 		Result: openRPCParam{Name: "result", Schema: rawjson.Value("true")},
 		Errors: []openRPCError{
 			{rpcInvalidParams, "the caller did something wrong: params, scope, or what it asks for"},
+			{rpcInternal, "a failure that no rule foresees"},
 			{rpcFailed, "not now, or a failure of the gateway; data.code says which"},
 		},
 	}

@@ -16,6 +16,7 @@ const (
 	rpcInvalidRequest = -32600
 	rpcUnknownMethod  = -32601
 	rpcInvalidParams  = -32602
+	rpcInternal       = -32603
 	rpcFailed         = -32000
 )
 
@@ -199,7 +200,7 @@ func rpcAnswer(c *call, payload any, err *protocol.Error) []byte {
 	if payload != nil {
 		var fault error
 		if raw, fault = rawjson.Marshal(payload); fault != nil {
-			raw, err = nil, protocol.Unavailablef("encode the answer: %v", fault)
+			raw, err, c.broken = nil, protocol.Unavailablef("encode the answer: %v", fault), true
 		}
 	}
 	if err == nil {
@@ -213,6 +214,8 @@ func rpcAnswer(c *call, payload any, err *protocol.Error) []byte {
 	switch {
 	case c.unknown:
 		e.Code = rpcUnknownMethod
+	case c.broken:
+		e.Code = rpcInternal
 	case err.Code == protocol.InvalidRequest:
 		e.Code = rpcInvalidParams
 	}

@@ -1,14 +1,17 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
 )
 
 // rights are what operators may have: nothing, each scope alone.
@@ -119,5 +122,21 @@ func TestEveryCommandUnderEveryRight(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A panic of a handler is our failure, and JSON-RPC has a code for that.
+func TestBrokenHandlerByRPC(t *testing.T) {
+	g := webWith(t, `{"gateway":{"auth":{"mode":"token","token":"secret-token"}}}`, nil)
+	withMethods(t, g)
+	g.methods = map[string]*method{"health": {name: "health", serve: func(*Gateway, context.Context, *call, rawjson.Value) (any, error) {
+		panic("ouch")
+	}}}
+	var got []byte
+	c := newConn(nil, httptest.NewRequest(http.MethodPost, "/rpc", nil), 1<<20)
+	g.enterRPC(c, protocol.NewScopeSet())
+	g.exchange(t.Context(), c, []byte(`{"jsonrpc":"2.0","id":1,"method":"health"}`), func(answer []byte) { got = answer })
+	if want := `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"internal error in health: ouch","data":{"code":"UNAVAILABLE"}}}`; string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

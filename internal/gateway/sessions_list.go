@@ -21,6 +21,9 @@ type sessionsListResult struct {
 	page     *listPage
 }
 
+// usualRow is about the size of a row, for the first size of a buffer.
+const usualRow = 384
+
 type listHead struct {
 	TS       int64        `json:"ts"`
 	Path     string       `json:"path"`
@@ -71,6 +74,9 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 	res := &sessionsListResult{head: listHead{
 		TS: now.UnixMilli(), Path: g.stores.Path(), Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
 	}}
+	if p.Limit > 0 {
+		res.sessions = make([]byte, 0, usualRow*int(min(p.Limit, 200)))
+	}
 	all := g.stores.Combined()
 	filter := listFilter(p, now)
 	offset := 0
