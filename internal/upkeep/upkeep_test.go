@@ -69,6 +69,15 @@ func openOn(t *testing.T, dir, conf string, fs *disk.FS) Keeper {
 // and the times of archives left out.
 func (k Keeper) list(t *testing.T) []string {
 	t.Helper()
+	// Else a store may just be writing its file.
+	for _, st := range k.Stores.All() {
+		if _, err := os.Stat(st.Path()); err != nil {
+			continue
+		}
+		if err := st.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var out []string
 	err := filepath.WalkDir(k.Config.StateDir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
