@@ -1,6 +1,6 @@
 // Package model talks to language models. It owns the Model interface and its
-// implementations: Echo, which needs no server, and OpenAI, which speaks the
-// chat completions protocol to a server of that kind.
+// implementations: Echo, which needs no server, and OpenAI and Anthropic, which
+// speak the chat completions and the messages protocol to a server of that kind.
 //
 // A Model is safe for concurrent use. It streams one assistant turn, stops
 // promptly when its context ends, and keeps no state between turns: the caller

@@ -1,14 +1,10 @@
 package model
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"iter"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/openai/openai-go/v3"
@@ -20,8 +16,7 @@ const (
 	// DefaultIdle is how long a server may be silent before a turn is given up.
 	DefaultIdle = 10 * time.Minute
 
-	maxRetries   = 2 // beside the first attempt
-	maxErrorBody = 64 << 10
+	maxRetries = 2 // beside the first attempt
 )
 
 // OpenAIOptions describe a model of an OpenAI-compatible server.
@@ -82,8 +77,6 @@ func NewOpenAI(o OpenAIOptions) *OpenAI {
 	return &OpenAI{o: o, completions: openai.NewChatCompletionService(opts...)}
 }
 
-var errSilent = errors.New("the model server sent nothing")
-
 // Stream asks the server for one turn.
 func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 	return func(yield func(Delta, error) bool) {
@@ -98,7 +91,7 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 			return
 		}
 		if err := stream.Err(); err != nil {
-			yield(Delta{}, a.fault(ctx, watched, err))
+			yield(Delta{}, a.fault(ctx, watched, err, toldByOpenAI))
 		} else if !heard && !a.events {
 			yield(Delta{}, NewFault("The model server's answer was not a stream of events."))
 		}
@@ -128,92 +121,11 @@ func (m *OpenAI) read(stream *ssestream.Stream[openai.ChatCompletionChunk], w *w
 	return heard, false
 }
 
-// attempt remembers how the server answered the last request of a turn.
-type attempt struct {
-	begun  bool // it answered 2xx
-	events bool // with a stream of events, which may be empty
-	status int  // of a refusal
-	body   []byte
-}
-
-// observe sees each attempt: it keeps the text of a refusal, which the library
-// would reduce to known fields.
-func (a *attempt) observe(w *watchdog) option.Middleware {
-	return func(r *http.Request, next option.MiddlewareNext) (*http.Response, error) {
-		w.reset()
-		*a = attempt{}
-		res, err := next(r)
-		if err != nil || res == nil {
-			return res, err
-		}
-		w.reset()
-		if res.StatusCode < http.StatusBadRequest {
-			a.begun = true
-			a.events = strings.HasPrefix(strings.ToLower(res.Header.Get("Content-Type")), "text/event-stream")
-			return res, nil
-		}
-		a.status = res.StatusCode
-		body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
-		_ = res.Body.Close()
-		if err == nil {
-			a.body = body
-		}
-		// The library parses what follows as a JSON error; ours is kept above.
-		res.Body = io.NopCloser(bytes.NewReader([]byte(`{}`)))
-		return res, nil
-	}
-}
-
-// fault says what went wrong: the caller ended it, the server was silent, it
-// refused, or the network failed.
-func (a *attempt) fault(ctx, watched context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if errors.Is(context.Cause(watched), errSilent) {
-		return &Fault{Text: "Request timed out.", Shown: shownTimeout, Err: errSilent}
-	}
-	if a.status != 0 {
-		return bodyFault(a.status, a.body)
-	}
+// toldByOpenAI is what the server said in its answer went wrong, nil when that is
+// not why err happened.
+func toldByOpenAI(err error) []byte {
 	if e, ok := errors.AsType[*ssestream.StreamError](err); ok {
-		return streamFault(e)
+		return e.Event.Data
 	}
-	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return NewFault("The model server's answer is not valid JSON: " + err.Error())
-	}
-	return networkFault(err, a.begun)
-}
-
-// streamFault is the fault of an error that the server sent in its answer.
-func streamFault(e *ssestream.StreamError) *Fault {
-	if message := errorMessage(e.Event.Data); message != "" {
-		return NewFault(message)
-	}
-	return NewFault(strings.TrimSpace(string(e.Event.Data)))
-}
-
-// watchdog ends a context when nothing was heard for a while. It belongs to the
-// goroutine that streams.
-type watchdog struct {
-	idle  time.Duration
-	timer *time.Timer
-	end   context.CancelCauseFunc
-}
-
-func watch(ctx context.Context, idle time.Duration) (context.Context, *watchdog) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watchdog{idle: idle, end: cancel}
-	w.timer = time.AfterFunc(idle, func() { cancel(errSilent) })
-	return ctx, w
-}
-
-// reset counts the silence from now.
-func (w *watchdog) reset() {
-	w.timer.Reset(w.idle)
-}
-
-func (w *watchdog) stop() {
-	w.timer.Stop()
-	w.end(nil)
+	return nil
 }

@@ -3,6 +3,7 @@ package runs
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/parleyd/parley/internal/config"
@@ -11,8 +12,9 @@ import (
 
 // The words of models.providers.<name>.api that runs understand.
 const (
-	apiEcho   = "echo"
-	apiOpenAI = "openai-completions"
+	apiEcho      = "echo"
+	apiOpenAI    = "openai-completions"
+	apiAnthropic = "anthropic-messages"
 )
 
 // configured opens the models of a configuration. Its client keeps connections
@@ -50,6 +52,8 @@ func (m configured) open(ref config.ModelRef) (model.Model, error) {
 		return model.Echo{}, nil
 	case apiOpenAI:
 		return m.openAI(p, described)
+	case apiAnthropic:
+		return m.anthropic(p, described)
 	default:
 		return nil, model.NewFault(fmt.Sprintf("Provider %q speaks %q, which this version does not support.", p.Name, api))
 	}
@@ -76,16 +80,37 @@ func (c configured) openAI(p config.Provider, m config.Model) (model.Model, erro
 		Compat: model.DetectCompat(p.BaseURL, m.Compat),
 		Client: c.client,
 	}
-	keyed := o.Key != ""
-	for _, h := range p.Headers {
-		o.Headers = append(o.Headers, model.Header{Name: h.Name, Value: h.Value.Reveal()})
-		keyed = keyed || strings.EqualFold(h.Name, "Authorization")
+	var err error
+	if o.Headers, err = headers(p, "Authorization"); err != nil {
+		return nil, err
 	}
-	for _, kind := range m.Input {
-		o.Images = o.Images || kind == "image"
+	o.Images = slices.Contains(m.Input, "image")
+	return model.NewOpenAI(o), nil
+}
+
+func (c configured) anthropic(p config.Provider, m config.Model) (model.Model, error) {
+	o := model.AnthropicOptions{
+		BaseURL: p.BaseURL, Key: p.APIKey.Reveal(), Model: m.ID, MaxTokens: m.MaxTokens, Reasoning: m.Reasoning,
+		Images: slices.Contains(m.Input, "image"), Client: c.client,
+	}
+	var err error
+	if o.Headers, err = headers(p, "x-api-key", "Authorization"); err != nil {
+		return nil, err
+	}
+	return model.NewAnthropic(o), nil
+}
+
+// headers are those of a provider. Without a key one of them must be one of
+// those that carry it.
+func headers(p config.Provider, carriers ...string) ([]model.Header, error) {
+	keyed := p.APIKey.Reveal() != ""
+	var out []model.Header
+	for _, h := range p.Headers {
+		out = append(out, model.Header{Name: h.Name, Value: h.Value.Reveal()})
+		keyed = keyed || slices.ContainsFunc(carriers, func(c string) bool { return strings.EqualFold(h.Name, c) })
 	}
 	if !keyed {
 		return nil, model.NewFault(fmt.Sprintf("No API key found for provider %q.", p.Name))
 	}
-	return model.NewOpenAI(o), nil
+	return out, nil
 }

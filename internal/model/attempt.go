@@ -1,0 +1,111 @@
+package model
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxErrorBody is how much of a refusal is kept.
+const maxErrorBody = 64 << 10
+
+var errSilent = errors.New("the model server sent nothing")
+
+// middleware stands between a library and the requests that it makes.
+type middleware = func(r *http.Request, next func(*http.Request) (*http.Response, error)) (*http.Response, error)
+
+// attempt remembers how the server answered the last request of a turn.
+type attempt struct {
+	begun  bool // it answered 2xx
+	events bool // with a stream of events, which may be empty
+	status int  // of a refusal
+	body   []byte
+}
+
+// observe sees each attempt: it keeps the text of a refusal, which the library
+// would reduce to known fields.
+func (a *attempt) observe(w *watchdog) middleware {
+	return func(r *http.Request, next func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+		w.reset()
+		*a = attempt{}
+		res, err := next(r)
+		if err != nil || res == nil {
+			return res, err
+		}
+		w.reset()
+		if res.StatusCode < http.StatusBadRequest {
+			a.begun = true
+			a.events = strings.HasPrefix(strings.ToLower(res.Header.Get("Content-Type")), "text/event-stream")
+			return res, nil
+		}
+		a.status = res.StatusCode
+		body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+		_ = res.Body.Close()
+		if err == nil {
+			a.body = body
+		}
+		// The library parses what follows as a JSON error; ours is kept above.
+		res.Body = io.NopCloser(bytes.NewReader([]byte(`{}`)))
+		return res, nil
+	}
+}
+
+// fault says what went wrong: the caller ended it, the server was silent, it
+// refused, it told so in its answer, or the network failed. told is the server's
+// own words in an answer that had begun, nil when err is something else.
+func (a *attempt) fault(ctx, watched context.Context, err error, told func(error) []byte) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(context.Cause(watched), errSilent) {
+		return &Fault{Text: "Request timed out.", Shown: shownTimeout, Err: errSilent}
+	}
+	if a.status != 0 {
+		return bodyFault(a.status, a.body)
+	}
+	if words := told(err); words != nil {
+		return streamFault(words)
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return NewFault("The model server's answer is not valid JSON: " + err.Error())
+	}
+	return networkFault(err, a.begun)
+}
+
+// streamFault is the fault of an error that the server sent in its answer.
+func streamFault(words []byte) *Fault {
+	if message := errorMessage(words); message != "" {
+		return NewFault(message)
+	}
+	return NewFault(strings.TrimSpace(string(words)))
+}
+
+// watchdog ends a context when nothing was heard for a while. It belongs to the
+// goroutine that streams.
+type watchdog struct {
+	idle  time.Duration
+	timer *time.Timer
+	end   context.CancelCauseFunc
+}
+
+func watch(ctx context.Context, idle time.Duration) (context.Context, *watchdog) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &watchdog{idle: idle, end: cancel}
+	w.timer = time.AfterFunc(idle, func() { cancel(errSilent) })
+	return ctx, w
+}
+
+// reset counts the silence from now.
+func (w *watchdog) reset() {
+	w.timer.Reset(w.idle)
+}
+
+func (w *watchdog) stop() {
+	w.timer.Stop()
+	w.end(nil)
+}
