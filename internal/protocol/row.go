@@ -55,14 +55,71 @@ type Row struct {
 	LastAccountID      rawjson.Value `json:"lastAccountId,omitzero"`
 }
 
-// rowNames are the members of a row in the order of the wire.
-var rowNames = []string{
-	"key", "spawnedBy", "kind", "label", "displayName", "derivedTitle", "lastMessagePreview", "channel", "subject",
-	"groupChannel", "space", "chatType", "origin", "updatedAt", "sessionId", "systemSent", "abortedLastRun",
-	"thinkingLevel", "fastMode", "verboseLevel", "reasoningLevel", "elevatedLevel", "sendPolicy", "inputTokens",
-	"outputTokens", "totalTokens", "totalTokensFresh", "estimatedCostUsd", "status", "startedAt", "endedAt", "runtimeMs",
-	"parentSessionKey", "childSessions", "responseUsage", "modelProvider", "model", "contextTokens", "deliveryContext",
-	"lastChannel", "lastTo", "lastAccountId",
+// rowMember is one member of a row: how its value is appended, nothing where the
+// row does not have it.
+type rowMember struct {
+	name string
+	raw  func(*Row) rawjson.Value // a value as it is stored, nil when there is none
+	text func(*Row) string        // a text, "" when there is none
+	rest func(*Row, []byte) []byte
+}
+
+// rowMembers are the members of a row in the order of the wire.
+var rowMembers = []rowMember{
+	{name: "key", rest: func(r *Row, dst []byte) []byte { return rawjson.AppendString(memberName(dst, "key"), r.Key) }},
+	{name: "spawnedBy", raw: func(r *Row) rawjson.Value { return r.SpawnedBy }},
+	{name: "kind", rest: func(r *Row, dst []byte) []byte { return rawjson.AppendString(memberName(dst, "kind"), r.Kind) }},
+	{name: "label", raw: func(r *Row) rawjson.Value { return r.Label }},
+	{name: "displayName", raw: func(r *Row) rawjson.Value { return r.DisplayName }},
+	{name: "derivedTitle", text: func(r *Row) string { return r.DerivedTitle }},
+	{name: "lastMessagePreview", text: func(r *Row) string { return r.LastMessagePreview }},
+	{name: "channel", raw: func(r *Row) rawjson.Value { return r.Channel }},
+	{name: "subject", raw: func(r *Row) rawjson.Value { return r.Subject }},
+	{name: "groupChannel", raw: func(r *Row) rawjson.Value { return r.GroupChannel }},
+	{name: "space", raw: func(r *Row) rawjson.Value { return r.Space }},
+	{name: "chatType", raw: func(r *Row) rawjson.Value { return r.ChatType }},
+	{name: "origin", raw: func(r *Row) rawjson.Value { return r.Origin }},
+	{name: "updatedAt", rest: func(r *Row, dst []byte) []byte { return appendOr(memberName(dst, "updatedAt"), r.UpdatedAt, "null") }},
+	{name: "sessionId", raw: func(r *Row) rawjson.Value { return r.SessionID }},
+	{name: "systemSent", raw: func(r *Row) rawjson.Value { return r.SystemSent }},
+	{name: "abortedLastRun", raw: func(r *Row) rawjson.Value { return r.AbortedLastRun }},
+	{name: "thinkingLevel", raw: func(r *Row) rawjson.Value { return r.ThinkingLevel }},
+	{name: "fastMode", raw: func(r *Row) rawjson.Value { return r.FastMode }},
+	{name: "verboseLevel", raw: func(r *Row) rawjson.Value { return r.VerboseLevel }},
+	{name: "reasoningLevel", raw: func(r *Row) rawjson.Value { return r.ReasoningLevel }},
+	{name: "elevatedLevel", raw: func(r *Row) rawjson.Value { return r.ElevatedLevel }},
+	{name: "sendPolicy", raw: func(r *Row) rawjson.Value { return r.SendPolicy }},
+	{name: "inputTokens", raw: func(r *Row) rawjson.Value { return r.InputTokens }},
+	{name: "outputTokens", raw: func(r *Row) rawjson.Value { return r.OutputTokens }},
+	{name: "totalTokens", raw: func(r *Row) rawjson.Value { return r.TotalTokens }},
+	{name: "totalTokensFresh", rest: func(r *Row, dst []byte) []byte {
+		return strconv.AppendBool(memberName(dst, "totalTokensFresh"), r.TotalTokensFresh)
+	}},
+	{name: "estimatedCostUsd", raw: func(r *Row) rawjson.Value { return r.EstimatedCostUSD }},
+	{name: "status", raw: func(r *Row) rawjson.Value { return r.Status }},
+	{name: "startedAt", raw: func(r *Row) rawjson.Value { return r.StartedAt }},
+	{name: "endedAt", raw: func(r *Row) rawjson.Value { return r.EndedAt }},
+	{name: "runtimeMs", raw: func(r *Row) rawjson.Value { return r.RuntimeMs }},
+	{name: "parentSessionKey", raw: func(r *Row) rawjson.Value { return r.ParentSessionKey }},
+	{name: "childSessions", rest: func(r *Row, dst []byte) []byte { return memberTexts(dst, "childSessions", r.ChildSessions) }},
+	{name: "responseUsage", raw: func(r *Row) rawjson.Value { return r.ResponseUsage }},
+	{name: "modelProvider", text: func(r *Row) string { return r.ModelProvider }},
+	{name: "model", text: func(r *Row) string { return r.Model }},
+	{name: "contextTokens", raw: func(r *Row) rawjson.Value { return r.ContextTokens }},
+	{name: "deliveryContext", raw: func(r *Row) rawjson.Value { return r.DeliveryContext }},
+	{name: "lastChannel", raw: func(r *Row) rawjson.Value { return r.LastChannel }},
+	{name: "lastTo", raw: func(r *Row) rawjson.Value { return r.LastTo }},
+	{name: "lastAccountId", raw: func(r *Row) rawjson.Value { return r.LastAccountID }},
+}
+
+func (m *rowMember) append(r *Row, dst []byte) []byte {
+	switch {
+	case m.raw != nil:
+		return memberRaw(dst, m.name, m.raw(r))
+	case m.text != nil:
+		return memberText(dst, m.name, m.text(r))
+	}
+	return m.rest(r, dst)
 }
 
 // MarshalJSON is AppendJSON.
@@ -72,8 +129,8 @@ func (r Row) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }
 // rows, so they are not encoded by reflection.
 func (r *Row) AppendJSON(dst []byte) []byte {
 	start := len(dst)
-	for _, name := range rowNames {
-		dst = r.AppendMember(dst, name)
+	for i := range rowMembers {
+		dst = rowMembers[i].append(r, dst)
 	}
 	dst[start] = '{' // every row has members
 	return append(dst, '}')
@@ -82,91 +139,10 @@ func (r *Row) AppendJSON(dst []byte) []byte {
 // AppendMember appends a comma and the named member of the row, nothing when the
 // row does not have it.
 func (r *Row) AppendMember(dst []byte, name string) []byte {
-	switch name {
-	case "key":
-		return rawjson.AppendString(memberName(dst, name), r.Key)
-	case "spawnedBy":
-		return memberRaw(dst, name, r.SpawnedBy)
-	case "kind":
-		return rawjson.AppendString(memberName(dst, name), r.Kind)
-	case "label":
-		return memberRaw(dst, name, r.Label)
-	case "displayName":
-		return memberRaw(dst, name, r.DisplayName)
-	case "derivedTitle":
-		return memberText(dst, name, r.DerivedTitle)
-	case "lastMessagePreview":
-		return memberText(dst, name, r.LastMessagePreview)
-	case "channel":
-		return memberRaw(dst, name, r.Channel)
-	case "subject":
-		return memberRaw(dst, name, r.Subject)
-	case "groupChannel":
-		return memberRaw(dst, name, r.GroupChannel)
-	case "space":
-		return memberRaw(dst, name, r.Space)
-	case "chatType":
-		return memberRaw(dst, name, r.ChatType)
-	case "origin":
-		return memberRaw(dst, name, r.Origin)
-	case "updatedAt":
-		return appendOr(memberName(dst, name), r.UpdatedAt, "null")
-	case "sessionId":
-		return memberRaw(dst, name, r.SessionID)
-	case "systemSent":
-		return memberRaw(dst, name, r.SystemSent)
-	case "abortedLastRun":
-		return memberRaw(dst, name, r.AbortedLastRun)
-	case "thinkingLevel":
-		return memberRaw(dst, name, r.ThinkingLevel)
-	case "fastMode":
-		return memberRaw(dst, name, r.FastMode)
-	case "verboseLevel":
-		return memberRaw(dst, name, r.VerboseLevel)
-	case "reasoningLevel":
-		return memberRaw(dst, name, r.ReasoningLevel)
-	case "elevatedLevel":
-		return memberRaw(dst, name, r.ElevatedLevel)
-	case "sendPolicy":
-		return memberRaw(dst, name, r.SendPolicy)
-	case "inputTokens":
-		return memberRaw(dst, name, r.InputTokens)
-	case "outputTokens":
-		return memberRaw(dst, name, r.OutputTokens)
-	case "totalTokens":
-		return memberRaw(dst, name, r.TotalTokens)
-	case "estimatedCostUsd":
-		return memberRaw(dst, name, r.EstimatedCostUSD)
-	case "status":
-		return memberRaw(dst, name, r.Status)
-	case "startedAt":
-		return memberRaw(dst, name, r.StartedAt)
-	case "endedAt":
-		return memberRaw(dst, name, r.EndedAt)
-	case "runtimeMs":
-		return memberRaw(dst, name, r.RuntimeMs)
-	case "parentSessionKey":
-		return memberRaw(dst, name, r.ParentSessionKey)
-	case "responseUsage":
-		return memberRaw(dst, name, r.ResponseUsage)
-	case "modelProvider":
-		return memberText(dst, name, r.ModelProvider)
-	case "model":
-		return memberText(dst, name, r.Model)
-	case "contextTokens":
-		return memberRaw(dst, name, r.ContextTokens)
-	case "deliveryContext":
-		return memberRaw(dst, name, r.DeliveryContext)
-	case "lastChannel":
-		return memberRaw(dst, name, r.LastChannel)
-	case "lastTo":
-		return memberRaw(dst, name, r.LastTo)
-	case "lastAccountId":
-		return memberRaw(dst, name, r.LastAccountID)
-	case "totalTokensFresh":
-		return strconv.AppendBool(memberName(dst, name), r.TotalTokensFresh)
-	case "childSessions":
-		return memberTexts(dst, name, r.ChildSessions)
+	for i := range rowMembers {
+		if rowMembers[i].name == name {
+			return rowMembers[i].append(r, dst)
+		}
 	}
 	return dst
 }

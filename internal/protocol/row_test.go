@@ -44,10 +44,11 @@ func TestRowIsEncodedByItsTags(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
-	if n := v.NumField(); n != len(rowNames) {
-		t.Errorf("%d names for %d fields", len(rowNames), n)
+	if n := v.NumField(); n != len(rowMembers) {
+		t.Errorf("%d names for %d fields", len(rowMembers), n)
 	}
-	for _, name := range rowNames {
+	for _, m := range rowMembers {
+		name := m.name
 		if got := string(full.AppendMember([]byte("{"), name)); !strings.HasPrefix(got, `{,"`+name+`":`) {
 			t.Errorf("member %s is %s", name, got)
 		}
