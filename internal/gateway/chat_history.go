@@ -20,6 +20,16 @@ type chatHistoryResult struct {
 	ThinkingLevel string          `json:"thinkingLevel"`
 	FastMode      *bool           `json:"fastMode,omitzero"`
 	VerboseLevel  string          `json:"verboseLevel,omitzero"`
+	InFlightRun   *inFlightRun    `json:"inFlightRun,omitzero"`
+}
+
+// inFlightRun is the answer that is just being given: a client that comes in the
+// middle shows Text and goes on with the chat deltas of the run whose seq is
+// greater.
+type inFlightRun struct {
+	RunID string `json:"runId"`
+	Text  string `json:"text"`
+	Seq   int    `json:"seq"`
 }
 
 // chatHistory gives the last messages of a session cleaned for showing, and
@@ -39,11 +49,16 @@ func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistory
 			if p.Limit > 0 {
 				limit = int(p.Limit)
 			}
+			before, going := g.engine.Answering(key)
 			list, err := g.transcripts.Messages(runs.Ref(found.Store, key, entry), limit)
 			if err != nil {
 				return r, err
 			}
 			r.Messages = transcript.History(list)
+			// A run that ended meanwhile may be in the messages, too.
+			if now, still := g.engine.Answering(key); going && still && now.RunID == before.RunID {
+				r.InFlightRun = &inFlightRun{before.RunID, before.Text, before.Seq}
+			}
 		}
 	}
 	g.chatSettings(&r, key, entry)

@@ -30,6 +30,7 @@ type answer struct {
 	held     string          // as sent, from where a tag may begin
 	seen     string          // what the last piece showed
 	chatText string          // what the last chat delta showed
+	chatSeq  int             // and its number
 	lastChat time.Time
 }
 
@@ -161,10 +162,41 @@ func (r *run) tell(text string) {
 		return
 	}
 	r.voice.seq++
+	if chat != nil {
+		r.voice.said.chatSeq = r.voice.seq
+	}
 	r.e.o.Observer.Said(Piece{
 		RunID: r.turn.RunID, Key: r.turn.Key, Seq: r.voice.seq, At: now.UnixMilli(),
 		Text: text, Added: added, Chat: chat,
 	})
+}
+
+// Answering is the run of a session that goes on, as far as its chat deltas have
+// told it.
+type Answering struct {
+	RunID string
+	Text  string
+	Seq   int // of the last chat delta; 0 before the first
+}
+
+// Answering is what the session with this canonical key is just answering; there
+// is none while nothing goes on. The chat deltas that follow continue Text.
+func (e *Engine) Answering(key string) (Answering, bool) {
+	e.mu.Lock()
+	var r *run
+	if l := e.lanes[key]; l != nil && l.active != nil && l.active.state == active {
+		r = l.active
+	}
+	e.mu.Unlock()
+	if r == nil {
+		return Answering{}, false
+	}
+	r.voice.mu.Lock()
+	defer r.voice.mu.Unlock()
+	if r.voice.silenced {
+		return Answering{}, false
+	}
+	return Answering{r.turn.RunID, r.voice.said.chatText, r.voice.said.chatSeq}, true
 }
 
 // reportStarted tells that the model is asked now.
