@@ -53,6 +53,8 @@ type Message struct {
 	Role   Role
 	Text   string
 	Images []Image // of a user
+	// Summary marks what stands for messages that are not told any more.
+	Summary bool
 }
 
 // Image is a picture that a user sent.

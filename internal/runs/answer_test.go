@@ -129,7 +129,7 @@ func TestReadMessages(t *testing.T) {
 		`{"role":"user","content":"lone \ud83d half, whole \ud83d\ude00, low \ude00, escaped \\ud83d"}`,
 	))
 	want := []model.Message{
-		{Role: model.User, Text: "Summary of the conversation so far:\n\nbefore"},
+		{Role: model.User, Text: "Summary of the conversation so far:\n\nbefore", Summary: true},
 		{Role: model.User, Text: "plain"},
 		{Role: model.User, Text: "a\nb", Images: []model.Image{{MIME: "image/png", Base64: "QUJD"}}},
 		{Role: model.Assistant, Text: "xy"},

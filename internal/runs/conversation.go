@@ -10,8 +10,26 @@ import (
 )
 
 // conversation is what the model is asked: the transcript as far as models are
-// to see it, and the pictures of this turn with its message.
+// to see it and as it fits, and the pictures of this turn with its message.
 func (r *run) conversation() (model.Turn, error) {
+	t, err := r.whole()
+	if err != nil {
+		return t, err
+	}
+	window, _ := r.e.o.Config.ContextWindow(r.spoken)
+	if limit := int64(r.e.o.Config.Agents.Defaults.ContextTokens); limit > 0 {
+		window = limit
+	}
+	t, left := fit(t, window, r.known.MaxTokens)
+	if left > 0 {
+		r.e.o.Log.Info("older messages are not told to the model: they do not fit", "run", r.turn.RunID, "session", r.turn.Key,
+			"model", r.spoken.String(), "left", left, "told", len(t.Messages), "window", window)
+	}
+	return t, nil
+}
+
+// whole is the conversation, whether it fits or not.
+func (r *run) whole() (model.Turn, error) {
 	raw, err := r.e.o.Transcripts.Context(r.ref)
 	if err != nil {
 		return model.Turn{}, err
@@ -57,7 +75,7 @@ func readMessages(raw []rawjson.Value) []model.Message {
 			}
 		case "compactionSummary", "branchSummary":
 			if s := o.Text("summary"); s != "" {
-				out = append(out, model.Message{Role: model.User, Text: "Summary of the conversation so far:\n\n" + s})
+				out = append(out, model.Message{Role: model.User, Text: "Summary of the conversation so far:\n\n" + s, Summary: true})
 			}
 		}
 	}
