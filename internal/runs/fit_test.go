@@ -65,3 +65,25 @@ func TestFit(t *testing.T) {
 		}
 	}
 }
+
+// A session that outgrows the model goes on: the transcript keeps everything, the
+// model is told the newest, and the log says so.
+func TestRunOfALongConversation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", `{agents: {defaults: {contextTokens: 140}}}`)
+		long := strings.Repeat("words and words ", 8) // 32 tokens
+		for i := range 4 {
+			id := fmt.Sprint("r", i)
+			b.send(testKey, id, long+"[[say short]]")
+			if o := b.ended(id); o.Failed() {
+				t.Fatalf("%s: %+v", id, o)
+			}
+		}
+		if n := len(b.messages(testKey)); n != 8 {
+			t.Errorf("the transcript has %d messages, want 8", n)
+		}
+		if log := b.logged.String(); !strings.Contains(log, "older messages are not told to the model: they do not fit") || !strings.Contains(log, "left=4 told=3 window=140") {
+			t.Errorf("the log says nothing of it:\n%s", log)
+		}
+	})
+}
