@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -92,7 +94,7 @@ func (g *Gateway) archiveRow(a upkeep.Archive) archiveRow {
 	}
 	row.Label, row.DisplayName = e.Text("label"), e.Text("displayName")
 	first, err := g.transcripts.FirstUser(a.Archived)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // then it was restored or removed meanwhile
 		g.log.Warn("title of an archive is unknown", "archive", a.Path, "err", err)
 	}
 	row.Title = derivedTitle(e, first)
