@@ -65,7 +65,8 @@ func openOn(t *testing.T, dir, conf string, fs *disk.FS) Keeper {
 	return k
 }
 
-// list are the files of the state directory, those that we keep beside a store
+// list are the files of the state directory, those that we keep beside a store,
+// the one that a checkpoint is writing among them,
 // and the times of archives left out.
 func (k Keeper) list(t *testing.T) []string {
 	t.Helper()
@@ -78,7 +79,7 @@ func (k Keeper) list(t *testing.T) []string {
 		if of, reason, _, ok := transcript.ArchiveName(name); ok {
 			name = of + "." + reason
 		}
-		if !slices.Contains([]string{".flock", ".journal", ".lock"}, filepath.Ext(name)) {
+		if !slices.Contains([]string{".flock", ".journal", ".lock", ".tmp"}, filepath.Ext(name)) {
 			out = append(out, strings.TrimPrefix(name, "agents/"))
 		}
 		return err
