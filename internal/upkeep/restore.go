@@ -56,8 +56,7 @@ func (k Keeper) Restore(ctx context.Context, a Archive, key, expected string) (R
 		return Restored{}, err
 	}
 	out.Entry, out.LabelTaken, out.Existed = e, labelTaken, r.exists
-	out.Transcript, err = k.Transcripts.Restore(runs.Ref(r.st, key, e), a.Path)
-	if err != nil {
+	if out.Transcript, err = r.move(runs.Ref(r.st, key, e)); err != nil {
 		return Restored{}, r.failed(ctx, e, out.Archived, err)
 	}
 	return out, nil
@@ -203,6 +202,20 @@ func (r *restoration) change(ctx context.Context) (e sessions.Entry, labelTaken 
 		return nil
 	})
 	return e, labelTaken, err
+}
+
+// move gives the archive its old name. A file that holds nothing but a header may
+// have that by now: sessions.create makes one, and may have been slower than the
+// reset or the deletion of its session.
+func (r *restoration) move(to transcript.Ref) (string, error) {
+	path, err := r.Transcripts.Locate(to)
+	if err == nil && !r.neededByOthers(path) {
+		err = r.Transcripts.DiscardBlank(to)
+	}
+	if err != nil && !errors.Is(err, transcript.ErrNotFound) {
+		return "", err
+	}
+	return r.Transcripts.Restore(to, r.a.Path)
 }
 
 // moved reports whether a restore that failed has moved the file all the same.
