@@ -98,7 +98,7 @@ func (g *Gateway) createEntry(ctx context.Context, key, parent string, p protoco
 		err = g.transcripts.Ensure(runs.Ref(st, key, e), cwd)
 	}
 	if err == nil {
-		g.dropStray(st, key, e)
+		g.keeper().DropStray(st, key, e) // another call may have reset or deleted it meanwhile
 		return st, e, nil
 	}
 	fault := protocol.Unavailablef("failed to create session transcript: %v", err)
@@ -106,29 +106,6 @@ func (g *Gateway) createEntry(ctx context.Context, key, parent string, p protoco
 		g.log.Error("session without transcript stays in the store", "session", key, "err", err)
 	}
 	return nil, sessions.Entry{}, fault
-}
-
-// dropStray removes the transcript that was made for a session which another call
-// has reset or deleted meanwhile: that call set aside what was there before the
-// file was. Left alone, it would keep an archive of the session from its place.
-func (g *Gateway) dropStray(st *sessions.Store, key string, made sessions.Entry) {
-	stays := false
-	_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
-		now, _ := v.Get(key)
-		stays = now.SessionID() == made.SessionID()
-		return nil
-	})
-	if stays {
-		return
-	}
-	ref := runs.Ref(st, key, made)
-	path, err := g.transcripts.Locate(ref)
-	if err != nil || runs.InUse(g.transcripts, st, path) {
-		return
-	}
-	if err := g.transcripts.DiscardBlank(ref); err != nil {
-		g.log.Warn("transcript of a session that is gone stays", "session", key, "err", err)
-	}
 }
 
 // undoCreate puts back the entry that create replaced, or none, unless somebody

@@ -55,6 +55,7 @@ func (k Keeper) Restore(ctx context.Context, a Archive, key, expected string) (R
 		r.putBack(out.Archived)
 		return Restored{}, err
 	}
+	k.DropStray(r.st, key, r.present)
 	out.Entry, out.LabelTaken, out.Existed = e, labelTaken, r.exists
 	if out.Transcript, err = r.move(runs.Ref(r.st, key, e)); err != nil {
 		return Restored{}, r.failed(ctx, e, out.Archived, err)

@@ -241,3 +241,21 @@ func TestResultJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestDropStray(t *testing.T) {
+	k := open(t, `{}`, map[string]string{
+		"agents/main/sessions/sessions.json": `{"agent:main:same":{"sessionId":"same"},"agent:main:new":{"sessionId":"new"},"agent:main:user":{"sessionId":"used"}}`,
+		"agents/main/sessions/same.jsonl":    head, "agents/main/sessions/old.jsonl": head, "agents/main/sessions/used.jsonl": head,
+		"agents/main/sessions/spoken.jsonl": said("x"), "agents/main/sessions/gone.jsonl": head,
+	})
+	for key, made := range map[string]string{
+		"agent:main:same": `{"sessionId":"same"}`, "agent:main:new": `{"sessionId":"old"}`, "agent:main:a": `{"sessionId":"used"}`,
+		"agent:main:b": `{"sessionId":"spoken"}`, "agent:main:c": `{"sessionId":"gone"}`, "agent:main:d": `{"sessionId":"none"}`, "agent:main:e": `{}`,
+	} {
+		k.DropStray(k.main(t), key, entryOf(t, made))
+	}
+	want := []string{"main/sessions/same.jsonl", "main/sessions/sessions.json", "main/sessions/spoken.jsonl", "main/sessions/used.jsonl"}
+	if got := k.list(t); !slices.Equal(got, want) {
+		t.Errorf("files %v, want %v", got, want)
+	}
+}
