@@ -3,7 +3,6 @@ package transcript
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 )
 
@@ -24,7 +23,7 @@ func (l *Library) Discard(r Ref) error {
 // else. Any other stays.
 func (l *Library) DiscardBlank(r Ref) error {
 	s, err := l.open(r)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -32,7 +31,7 @@ func (l *Library) DiscardBlank(r Ref) error {
 	}
 	defer s.close()
 	defer l.locks.lock(s.key)()
-	if err := s.reopen(); errors.Is(err, fs.ErrNotExist) {
+	if err := s.reopen(); errors.Is(err, ErrNotFound) {
 		return nil // it was archived meanwhile
 	} else if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,5 +33,21 @@ func TestDiscardBlank(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"broken.jsonl", "headless.jsonl", "spoken.jsonl"}, f.ls(t)); diff != "" {
 		t.Errorf("left: %s", diff)
+	}
+}
+
+// A file that is archived between the look for it and its opening is no fault.
+func TestOpenOfWhatIsGone(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, "s.jsonl", testHeader)
+	p, err := f.existing(f.ref("s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Archive(f.ref("s"), "reset", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.openAt(p); !errors.Is(err, ErrNotFound) {
+		t.Errorf("error %v", err)
 	}
 }
