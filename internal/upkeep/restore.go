@@ -208,15 +208,20 @@ func (r *restoration) change(ctx context.Context) (e sessions.Entry, labelTaken 
 // move gives the archive its old name. A file that holds nothing but a header may
 // have that by now: sessions.create makes one, and may have been slower than the
 // reset or the deletion of its session.
-func (r *restoration) move(to transcript.Ref) (string, error) {
-	path, err := r.Transcripts.Locate(to)
-	if err == nil && !r.neededByOthers(path) {
-		err = r.Transcripts.DiscardBlank(to)
+func (r *restoration) move(to transcript.Ref) (path string, err error) {
+	for range 3 { // the next create may be as quick
+		path, err = r.Transcripts.Restore(to, r.a.Path)
+		if !errors.Is(err, transcript.ErrExists) {
+			return path, err
+		}
+		if there, fault := r.Transcripts.Locate(to); fault == nil && r.neededByOthers(there) {
+			return "", err
+		}
+		if fault := r.Transcripts.DiscardBlank(to); fault != nil {
+			return "", fault
+		}
 	}
-	if err != nil && !errors.Is(err, transcript.ErrNotFound) {
-		return "", err
-	}
-	return r.Transcripts.Restore(to, r.a.Path)
+	return "", err
 }
 
 // moved reports whether a restore that failed has moved the file all the same.
