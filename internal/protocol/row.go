@@ -55,14 +55,88 @@ type Row struct {
 	LastAccountID      rawjson.Value `json:"lastAccountId,omitzero"`
 }
 
-// rowNames are the members of a row in the order of the wire.
-var rowNames = []string{
-	"key", "spawnedBy", "kind", "label", "displayName", "derivedTitle", "lastMessagePreview", "channel", "subject",
-	"groupChannel", "space", "chatType", "origin", "updatedAt", "sessionId", "systemSent", "abortedLastRun",
-	"thinkingLevel", "fastMode", "verboseLevel", "reasoningLevel", "elevatedLevel", "sendPolicy", "inputTokens",
-	"outputTokens", "totalTokens", "totalTokensFresh", "estimatedCostUsd", "status", "startedAt", "endedAt", "runtimeMs",
-	"parentSessionKey", "childSessions", "responseUsage", "modelProvider", "model", "contextTokens", "deliveryContext",
-	"lastChannel", "lastTo", "lastAccountId",
+// rowMember is one member of a row. append appends a comma and the member,
+// nothing when the row does not have it.
+type rowMember struct {
+	name   string
+	append func(dst []byte, r *Row) []byte
+}
+
+// rowMembers are the members of a row in the order of the wire.
+var rowMembers = []rowMember{
+	{"key", func(dst []byte, r *Row) []byte { return rawjson.AppendString(memberName(dst, "key"), r.Key) }},
+	storedMember("spawnedBy", func(r *Row) rawjson.Value { return r.SpawnedBy }),
+	{"kind", func(dst []byte, r *Row) []byte { return rawjson.AppendString(memberName(dst, "kind"), r.Kind) }},
+	storedMember("label", func(r *Row) rawjson.Value { return r.Label }),
+	storedMember("displayName", func(r *Row) rawjson.Value { return r.DisplayName }),
+	textMember("derivedTitle", func(r *Row) string { return r.DerivedTitle }),
+	textMember("lastMessagePreview", func(r *Row) string { return r.LastMessagePreview }),
+	storedMember("channel", func(r *Row) rawjson.Value { return r.Channel }),
+	storedMember("subject", func(r *Row) rawjson.Value { return r.Subject }),
+	storedMember("groupChannel", func(r *Row) rawjson.Value { return r.GroupChannel }),
+	storedMember("space", func(r *Row) rawjson.Value { return r.Space }),
+	storedMember("chatType", func(r *Row) rawjson.Value { return r.ChatType }),
+	storedMember("origin", func(r *Row) rawjson.Value { return r.Origin }),
+	{"updatedAt", func(dst []byte, r *Row) []byte { return appendOr(memberName(dst, "updatedAt"), r.UpdatedAt, "null") }},
+	storedMember("sessionId", func(r *Row) rawjson.Value { return r.SessionID }),
+	storedMember("systemSent", func(r *Row) rawjson.Value { return r.SystemSent }),
+	storedMember("abortedLastRun", func(r *Row) rawjson.Value { return r.AbortedLastRun }),
+	storedMember("thinkingLevel", func(r *Row) rawjson.Value { return r.ThinkingLevel }),
+	storedMember("fastMode", func(r *Row) rawjson.Value { return r.FastMode }),
+	storedMember("verboseLevel", func(r *Row) rawjson.Value { return r.VerboseLevel }),
+	storedMember("reasoningLevel", func(r *Row) rawjson.Value { return r.ReasoningLevel }),
+	storedMember("elevatedLevel", func(r *Row) rawjson.Value { return r.ElevatedLevel }),
+	storedMember("sendPolicy", func(r *Row) rawjson.Value { return r.SendPolicy }),
+	storedMember("inputTokens", func(r *Row) rawjson.Value { return r.InputTokens }),
+	storedMember("outputTokens", func(r *Row) rawjson.Value { return r.OutputTokens }),
+	storedMember("totalTokens", func(r *Row) rawjson.Value { return r.TotalTokens }),
+	{"totalTokensFresh", func(dst []byte, r *Row) []byte {
+		return strconv.AppendBool(memberName(dst, "totalTokensFresh"), r.TotalTokensFresh)
+	}},
+	storedMember("estimatedCostUsd", func(r *Row) rawjson.Value { return r.EstimatedCostUSD }),
+	storedMember("status", func(r *Row) rawjson.Value { return r.Status }),
+	storedMember("startedAt", func(r *Row) rawjson.Value { return r.StartedAt }),
+	storedMember("endedAt", func(r *Row) rawjson.Value { return r.EndedAt }),
+	storedMember("runtimeMs", func(r *Row) rawjson.Value { return r.RuntimeMs }),
+	storedMember("parentSessionKey", func(r *Row) rawjson.Value { return r.ParentSessionKey }),
+	{"childSessions", func(dst []byte, r *Row) []byte { return memberTexts(dst, "childSessions", r.ChildSessions) }},
+	storedMember("responseUsage", func(r *Row) rawjson.Value { return r.ResponseUsage }),
+	textMember("modelProvider", func(r *Row) string { return r.ModelProvider }),
+	textMember("model", func(r *Row) string { return r.Model }),
+	storedMember("contextTokens", func(r *Row) rawjson.Value { return r.ContextTokens }),
+	storedMember("deliveryContext", func(r *Row) rawjson.Value { return r.DeliveryContext }),
+	storedMember("lastChannel", func(r *Row) rawjson.Value { return r.LastChannel }),
+	storedMember("lastTo", func(r *Row) rawjson.Value { return r.LastTo }),
+	storedMember("lastAccountId", func(r *Row) rawjson.Value { return r.LastAccountID }),
+}
+
+// rowPlaces are the places of rowMembers by their names.
+var rowPlaces = func() map[string]int {
+	places := map[string]int{}
+	for i, m := range rowMembers {
+		places[m.name] = i
+	}
+	return places
+}()
+
+func storedMember(name string, of func(*Row) rawjson.Value) rowMember {
+	return rowMember{name, func(dst []byte, r *Row) []byte {
+		v := of(r)
+		if v == nil {
+			return dst
+		}
+		return append(memberName(dst, name), v...)
+	}}
+}
+
+func textMember(name string, of func(*Row) string) rowMember {
+	return rowMember{name, func(dst []byte, r *Row) []byte {
+		text := of(r)
+		if text == "" {
+			return dst
+		}
+		return rawjson.AppendString(memberName(dst, name), text)
+	}}
 }
 
 // MarshalJSON is AppendJSON.
@@ -72,130 +146,28 @@ func (r Row) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }
 // rows, so they are not encoded by reflection.
 func (r *Row) AppendJSON(dst []byte) []byte {
 	start := len(dst)
-	for _, name := range rowNames {
-		dst = r.AppendMember(dst, name)
+	for i := range rowMembers {
+		dst = rowMembers[i].append(dst, r)
 	}
 	dst[start] = '{' // every row has members
 	return append(dst, '}')
 }
 
-// AppendMember appends a comma and the named member of the row, nothing when the
-// row does not have it.
-func (r *Row) AppendMember(dst []byte, name string) []byte {
-	switch name {
-	case "key":
-		return rawjson.AppendString(memberName(dst, name), r.Key)
-	case "spawnedBy":
-		return memberRaw(dst, name, r.SpawnedBy)
-	case "kind":
-		return rawjson.AppendString(memberName(dst, name), r.Kind)
-	case "label":
-		return memberRaw(dst, name, r.Label)
-	case "displayName":
-		return memberRaw(dst, name, r.DisplayName)
-	case "derivedTitle":
-		return memberText(dst, name, r.DerivedTitle)
-	case "lastMessagePreview":
-		return memberText(dst, name, r.LastMessagePreview)
-	case "channel":
-		return memberRaw(dst, name, r.Channel)
-	case "subject":
-		return memberRaw(dst, name, r.Subject)
-	case "groupChannel":
-		return memberRaw(dst, name, r.GroupChannel)
-	case "space":
-		return memberRaw(dst, name, r.Space)
-	case "chatType":
-		return memberRaw(dst, name, r.ChatType)
-	case "origin":
-		return memberRaw(dst, name, r.Origin)
-	case "updatedAt":
-		return appendOr(memberName(dst, name), r.UpdatedAt, "null")
-	case "sessionId":
-		return memberRaw(dst, name, r.SessionID)
-	case "systemSent":
-		return memberRaw(dst, name, r.SystemSent)
-	case "abortedLastRun":
-		return memberRaw(dst, name, r.AbortedLastRun)
-	case "thinkingLevel":
-		return memberRaw(dst, name, r.ThinkingLevel)
-	case "fastMode":
-		return memberRaw(dst, name, r.FastMode)
-	case "verboseLevel":
-		return memberRaw(dst, name, r.VerboseLevel)
-	case "reasoningLevel":
-		return memberRaw(dst, name, r.ReasoningLevel)
-	case "elevatedLevel":
-		return memberRaw(dst, name, r.ElevatedLevel)
-	case "sendPolicy":
-		return memberRaw(dst, name, r.SendPolicy)
-	case "inputTokens":
-		return memberRaw(dst, name, r.InputTokens)
-	case "outputTokens":
-		return memberRaw(dst, name, r.OutputTokens)
-	case "totalTokens":
-		return memberRaw(dst, name, r.TotalTokens)
-	case "estimatedCostUsd":
-		return memberRaw(dst, name, r.EstimatedCostUSD)
-	case "status":
-		return memberRaw(dst, name, r.Status)
-	case "startedAt":
-		return memberRaw(dst, name, r.StartedAt)
-	case "endedAt":
-		return memberRaw(dst, name, r.EndedAt)
-	case "runtimeMs":
-		return memberRaw(dst, name, r.RuntimeMs)
-	case "parentSessionKey":
-		return memberRaw(dst, name, r.ParentSessionKey)
-	case "responseUsage":
-		return memberRaw(dst, name, r.ResponseUsage)
-	case "modelProvider":
-		return memberText(dst, name, r.ModelProvider)
-	case "model":
-		return memberText(dst, name, r.Model)
-	case "contextTokens":
-		return memberRaw(dst, name, r.ContextTokens)
-	case "deliveryContext":
-		return memberRaw(dst, name, r.DeliveryContext)
-	case "lastChannel":
-		return memberRaw(dst, name, r.LastChannel)
-	case "lastTo":
-		return memberRaw(dst, name, r.LastTo)
-	case "lastAccountId":
-		return memberRaw(dst, name, r.LastAccountID)
-	case "totalTokensFresh":
-		return strconv.AppendBool(memberName(dst, name), r.TotalTokensFresh)
-	case "childSessions":
-		return memberTexts(dst, name, r.ChildSessions)
-	}
-	return dst
-}
-
 // Member is the named member of the row, nil when the row does not have it.
 func (r *Row) Member(name string) rawjson.Value {
-	m := r.AppendMember(nil, name)
+	i, ok := rowPlaces[name]
+	if !ok {
+		return nil
+	}
+	m := rowMembers[i].append(nil, r)
 	if len(m) == 0 {
 		return nil
 	}
-	return rawjson.Value(m[len(memberName(nil, name)):])
+	return rawjson.Value(m[len(`,"":`)+len(name):])
 }
 
 func memberName(dst []byte, name string) []byte {
 	return append(append(append(dst, ',', '"'), name...), '"', ':') // no name of ours needs escapes
-}
-
-func memberRaw(dst []byte, name string, v rawjson.Value) []byte {
-	if v == nil {
-		return dst
-	}
-	return append(memberName(dst, name), v...)
-}
-
-func memberText(dst []byte, name, text string) []byte {
-	if text == "" {
-		return dst
-	}
-	return rawjson.AppendString(memberName(dst, name), text)
 }
 
 func memberTexts(dst []byte, name string, texts []string) []byte {
