@@ -100,7 +100,7 @@ var methods = []method{
 	bind("sessions.messages.subscribe", protocol.ScopeRead, (*Gateway).messagesSubscribe, socketed),
 	bind("sessions.messages.unsubscribe", protocol.ScopeRead, (*Gateway).messagesUnsubscribe, socketed),
 	bind("sessions.patch", protocol.ScopeAdmin, (*Gateway).sessionsPatch),
-	bind("sessions.patchMany", protocol.ScopeAdmin, (*Gateway).sessionsPatchMany),
+	bind("sessions.patchMany", protocol.ScopeAdmin, (*Gateway).sessionsPatchMany, blocking),
 	bind("sessions.preview", protocol.ScopeRead, (*Gateway).sessionsPreview, blocking),
 	bind("sessions.reset", protocol.ScopeAdmin, (*Gateway).sessionsReset, blocking),
 	bind("sessions.resolve", protocol.ScopeRead, (*Gateway).sessionsResolve),

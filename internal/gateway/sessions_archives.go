@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/transcript"
 	"github.com/parleyd/parley/internal/upkeep"
 )
 
@@ -92,7 +94,7 @@ func (g *Gateway) archiveRow(a upkeep.Archive) archiveRow {
 	}
 	row.Label, row.DisplayName = e.Text("label"), e.Text("displayName")
 	first, err := g.transcripts.FirstUser(a.Archived)
-	if err != nil {
+	if err != nil && !errors.Is(err, transcript.ErrNotFound) { // then it was restored or removed meanwhile
 		g.log.Warn("title of an archive is unknown", "archive", a.Path, "err", err)
 	}
 	row.Title = derivedTitle(e, first)

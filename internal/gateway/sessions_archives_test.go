@@ -318,6 +318,7 @@ func TestSessionsRestoreRefusals(t *testing.T) {
 		a := gatewaytest.Connect(t, l, "")
 		a.Call("sessions.delete", `{"key":"d"}`)
 		d := quoted(archivePath(t, a, `{"key":"d"}`))
+		synctest.Wait() // until the deletion has been told
 		a.Call("sessions.subscribe", "")
 		skip := len(a.Frames())
 		refusals(t, a, "sessions.restore", [][2]string{

@@ -31,6 +31,26 @@ func TestRefusedPatchMovesTheKey(t *testing.T) {
 	}
 }
 
+// Who expected another session changes nothing at all, not even the spelling of
+// its key.
+func TestUnexpectedSessionStaysAsItIs(t *testing.T) {
+	g := bare(t, `{}`, `{"agent:main:Old":{"sessionId":"s","updatedAt":5}}`)
+	g.log = slog.New(slog.DiscardHandler)
+	withEngine(t, g)
+	c := &call{conn: &conn{}}
+	_, patch := g.sessionsPatch(t.Context(), c, protocol.SessionsPatchParams{Key: "old", ExpectedSessionID: "t"})
+	_, reset := g.sessionsReset(t.Context(), c, protocol.SessionsResetParams{Key: "old", ExpectedSessionID: "t"})
+	_, deletion := g.sessionsDelete(t.Context(), c, protocol.SessionsDeleteParams{Key: "old", ExpectedSessionID: "t"})
+	for what, err := range map[string]error{"patch": patch, "reset": reset, "deletion": deletion} {
+		if err == nil || !strings.Contains(err.Error(), "changed before "+what) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if f, _, err := g.stores.Lookup("old"); f.StoredKey != "agent:main:Old" || err != nil || len(c.after) > 0 {
+		t.Errorf("it is stored as %s, %v, %d events", f.StoredKey, err, len(c.after))
+	}
+}
+
 // Resolving reads; it moves a session to its canonical key only where nothing
 // stands under that key yet.
 func TestResolveMovesWhatHasNoCanonicalKey(t *testing.T) {

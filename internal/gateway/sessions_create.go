@@ -98,6 +98,7 @@ func (g *Gateway) createEntry(ctx context.Context, key, parent string, p protoco
 		err = g.transcripts.Ensure(runs.Ref(st, key, e), cwd)
 	}
 	if err == nil {
+		g.keeper().DropStray(st, key, e) // another call may have reset or deleted it meanwhile
 		return st, e, nil
 	}
 	fault := protocol.Unavailablef("failed to create session transcript: %v", err)

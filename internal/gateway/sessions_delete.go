@@ -47,22 +47,12 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 		return none, err
 	}
 	defer release()
-	res := sessionsDeleteResult{OK: true, Key: key, Archived: []string{}}
-	var old sessions.Entry
-	err = st.Update(ctx, func(tx *sessions.Tx) error {
-		old, res.Deleted = tx.Claim(key, given)
-		if err := sessions.Expect(key, p.ExpectedSessionID, old, "deletion"); err != nil {
-			return err
-		}
-		if res.Deleted {
-			tx.Delete(key) // what is no entry stays in the file
-		}
-		return nil
-	})
+	old, deleted, err := deleteEntry(ctx, st, key, given, p.ExpectedSessionID)
 	if err != nil {
 		return none, err
 	}
-	if !res.Deleted {
+	res := sessionsDeleteResult{OK: true, Key: key, Deleted: deleted, Archived: []string{}}
+	if !deleted {
 		return res, nil
 	}
 	if p.DeleteTranscript == nil || *p.DeleteTranscript {
@@ -70,6 +60,22 @@ func (g *Gateway) sessionsDelete(ctx context.Context, c *call, p protocol.Sessio
 	}
 	c.After(func() { g.publishChanged(key, "delete") })
 	return res, nil
+}
+
+// deleteEntry takes a session with all its spellings out of its store, if it is
+// there; what is no entry stays in the file.
+func deleteEntry(ctx context.Context, st *sessions.Store, key, given, expected string) (old sessions.Entry, deleted bool, err error) {
+	err = st.Update(ctx, func(tx *sessions.Tx) error {
+		old, deleted = tx.Claim(key, given)
+		if err := sessions.Expect(key, expected, old, "deletion"); err != nil {
+			return err
+		}
+		if deleted {
+			tx.Delete(key)
+		}
+		return nil
+	})
+	return old, deleted, err
 }
 
 // expectNow is sessions.Expect for a session that is in its store at present: a run of

@@ -65,13 +65,15 @@ type patching struct {
 }
 
 // patchIn changes a session, or nothing but that it moves to its canonical key:
-// that is kept even when the patch is refused.
+// that is kept even when the patch is refused. One that is another than expected
+// is not touched at all.
 func (g *Gateway) patchIn(tx *sessions.Tx, changes protocol.SessionChanges, p *patching) {
-	r := g.rules(p.key, tx)
-	old, ok := tx.Claim(p.key, p.given)
+	_, old, ok := tx.Find(p.key, p.given)
 	if p.refusal = sessions.Expect(p.key, p.expected, old, "patch"); p.refusal != nil {
 		return
 	}
+	r := g.rules(p.key, tx)
+	tx.Claim(p.key, p.given)
 	if !ok {
 		old = r.NewSession()
 	}

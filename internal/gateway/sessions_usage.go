@@ -80,6 +80,9 @@ func (g *Gateway) sessionsUsage(_ context.Context, _ *call, p protocol.SessionsU
 	r := sessionsUsageResult{UpdatedAt: time.Now().UnixMilli(), StartDate: utcDay(from), EndDate: utcDay(to)}
 	for _, s := range sources[:min(limit, len(sources))] {
 		report, err := g.transcripts.Report(s.file, from, to, g.prices)
+		if errors.Is(err, transcript.ErrNotFound) {
+			continue // it was archived meanwhile
+		}
 		if err != nil {
 			return r, err
 		}

@@ -55,71 +55,88 @@ type Row struct {
 	LastAccountID      rawjson.Value `json:"lastAccountId,omitzero"`
 }
 
-// rowMember is one member of a row: how its value is appended, nothing where the
-// row does not have it.
+// rowMember is one member of a row. append appends a comma and the member,
+// nothing when the row does not have it.
 type rowMember struct {
-	name string
-	raw  func(*Row) rawjson.Value // a value as it is stored, nil when there is none
-	text func(*Row) string        // a text, "" when there is none
-	rest func(*Row, []byte) []byte
+	name   string
+	append func(dst []byte, r *Row) []byte
 }
 
 // rowMembers are the members of a row in the order of the wire.
 var rowMembers = []rowMember{
-	{name: "key", rest: func(r *Row, dst []byte) []byte { return rawjson.AppendString(memberName(dst, "key"), r.Key) }},
-	{name: "spawnedBy", raw: func(r *Row) rawjson.Value { return r.SpawnedBy }},
-	{name: "kind", rest: func(r *Row, dst []byte) []byte { return rawjson.AppendString(memberName(dst, "kind"), r.Kind) }},
-	{name: "label", raw: func(r *Row) rawjson.Value { return r.Label }},
-	{name: "displayName", raw: func(r *Row) rawjson.Value { return r.DisplayName }},
-	{name: "derivedTitle", text: func(r *Row) string { return r.DerivedTitle }},
-	{name: "lastMessagePreview", text: func(r *Row) string { return r.LastMessagePreview }},
-	{name: "channel", raw: func(r *Row) rawjson.Value { return r.Channel }},
-	{name: "subject", raw: func(r *Row) rawjson.Value { return r.Subject }},
-	{name: "groupChannel", raw: func(r *Row) rawjson.Value { return r.GroupChannel }},
-	{name: "space", raw: func(r *Row) rawjson.Value { return r.Space }},
-	{name: "chatType", raw: func(r *Row) rawjson.Value { return r.ChatType }},
-	{name: "origin", raw: func(r *Row) rawjson.Value { return r.Origin }},
-	{name: "updatedAt", rest: func(r *Row, dst []byte) []byte { return appendOr(memberName(dst, "updatedAt"), r.UpdatedAt, "null") }},
-	{name: "sessionId", raw: func(r *Row) rawjson.Value { return r.SessionID }},
-	{name: "systemSent", raw: func(r *Row) rawjson.Value { return r.SystemSent }},
-	{name: "abortedLastRun", raw: func(r *Row) rawjson.Value { return r.AbortedLastRun }},
-	{name: "thinkingLevel", raw: func(r *Row) rawjson.Value { return r.ThinkingLevel }},
-	{name: "fastMode", raw: func(r *Row) rawjson.Value { return r.FastMode }},
-	{name: "verboseLevel", raw: func(r *Row) rawjson.Value { return r.VerboseLevel }},
-	{name: "reasoningLevel", raw: func(r *Row) rawjson.Value { return r.ReasoningLevel }},
-	{name: "elevatedLevel", raw: func(r *Row) rawjson.Value { return r.ElevatedLevel }},
-	{name: "sendPolicy", raw: func(r *Row) rawjson.Value { return r.SendPolicy }},
-	{name: "inputTokens", raw: func(r *Row) rawjson.Value { return r.InputTokens }},
-	{name: "outputTokens", raw: func(r *Row) rawjson.Value { return r.OutputTokens }},
-	{name: "totalTokens", raw: func(r *Row) rawjson.Value { return r.TotalTokens }},
-	{name: "totalTokensFresh", rest: func(r *Row, dst []byte) []byte {
+	{"key", func(dst []byte, r *Row) []byte { return rawjson.AppendString(memberName(dst, "key"), r.Key) }},
+	storedMember("spawnedBy", func(r *Row) rawjson.Value { return r.SpawnedBy }),
+	{"kind", func(dst []byte, r *Row) []byte { return rawjson.AppendString(memberName(dst, "kind"), r.Kind) }},
+	storedMember("label", func(r *Row) rawjson.Value { return r.Label }),
+	storedMember("displayName", func(r *Row) rawjson.Value { return r.DisplayName }),
+	textMember("derivedTitle", func(r *Row) string { return r.DerivedTitle }),
+	textMember("lastMessagePreview", func(r *Row) string { return r.LastMessagePreview }),
+	storedMember("channel", func(r *Row) rawjson.Value { return r.Channel }),
+	storedMember("subject", func(r *Row) rawjson.Value { return r.Subject }),
+	storedMember("groupChannel", func(r *Row) rawjson.Value { return r.GroupChannel }),
+	storedMember("space", func(r *Row) rawjson.Value { return r.Space }),
+	storedMember("chatType", func(r *Row) rawjson.Value { return r.ChatType }),
+	storedMember("origin", func(r *Row) rawjson.Value { return r.Origin }),
+	{"updatedAt", func(dst []byte, r *Row) []byte { return appendOr(memberName(dst, "updatedAt"), r.UpdatedAt, "null") }},
+	storedMember("sessionId", func(r *Row) rawjson.Value { return r.SessionID }),
+	storedMember("systemSent", func(r *Row) rawjson.Value { return r.SystemSent }),
+	storedMember("abortedLastRun", func(r *Row) rawjson.Value { return r.AbortedLastRun }),
+	storedMember("thinkingLevel", func(r *Row) rawjson.Value { return r.ThinkingLevel }),
+	storedMember("fastMode", func(r *Row) rawjson.Value { return r.FastMode }),
+	storedMember("verboseLevel", func(r *Row) rawjson.Value { return r.VerboseLevel }),
+	storedMember("reasoningLevel", func(r *Row) rawjson.Value { return r.ReasoningLevel }),
+	storedMember("elevatedLevel", func(r *Row) rawjson.Value { return r.ElevatedLevel }),
+	storedMember("sendPolicy", func(r *Row) rawjson.Value { return r.SendPolicy }),
+	storedMember("inputTokens", func(r *Row) rawjson.Value { return r.InputTokens }),
+	storedMember("outputTokens", func(r *Row) rawjson.Value { return r.OutputTokens }),
+	storedMember("totalTokens", func(r *Row) rawjson.Value { return r.TotalTokens }),
+	{"totalTokensFresh", func(dst []byte, r *Row) []byte {
 		return strconv.AppendBool(memberName(dst, "totalTokensFresh"), r.TotalTokensFresh)
 	}},
-	{name: "estimatedCostUsd", raw: func(r *Row) rawjson.Value { return r.EstimatedCostUSD }},
-	{name: "status", raw: func(r *Row) rawjson.Value { return r.Status }},
-	{name: "startedAt", raw: func(r *Row) rawjson.Value { return r.StartedAt }},
-	{name: "endedAt", raw: func(r *Row) rawjson.Value { return r.EndedAt }},
-	{name: "runtimeMs", raw: func(r *Row) rawjson.Value { return r.RuntimeMs }},
-	{name: "parentSessionKey", raw: func(r *Row) rawjson.Value { return r.ParentSessionKey }},
-	{name: "childSessions", rest: func(r *Row, dst []byte) []byte { return memberTexts(dst, "childSessions", r.ChildSessions) }},
-	{name: "responseUsage", raw: func(r *Row) rawjson.Value { return r.ResponseUsage }},
-	{name: "modelProvider", text: func(r *Row) string { return r.ModelProvider }},
-	{name: "model", text: func(r *Row) string { return r.Model }},
-	{name: "contextTokens", raw: func(r *Row) rawjson.Value { return r.ContextTokens }},
-	{name: "deliveryContext", raw: func(r *Row) rawjson.Value { return r.DeliveryContext }},
-	{name: "lastChannel", raw: func(r *Row) rawjson.Value { return r.LastChannel }},
-	{name: "lastTo", raw: func(r *Row) rawjson.Value { return r.LastTo }},
-	{name: "lastAccountId", raw: func(r *Row) rawjson.Value { return r.LastAccountID }},
+	storedMember("estimatedCostUsd", func(r *Row) rawjson.Value { return r.EstimatedCostUSD }),
+	storedMember("status", func(r *Row) rawjson.Value { return r.Status }),
+	storedMember("startedAt", func(r *Row) rawjson.Value { return r.StartedAt }),
+	storedMember("endedAt", func(r *Row) rawjson.Value { return r.EndedAt }),
+	storedMember("runtimeMs", func(r *Row) rawjson.Value { return r.RuntimeMs }),
+	storedMember("parentSessionKey", func(r *Row) rawjson.Value { return r.ParentSessionKey }),
+	{"childSessions", func(dst []byte, r *Row) []byte { return memberTexts(dst, "childSessions", r.ChildSessions) }},
+	storedMember("responseUsage", func(r *Row) rawjson.Value { return r.ResponseUsage }),
+	textMember("modelProvider", func(r *Row) string { return r.ModelProvider }),
+	textMember("model", func(r *Row) string { return r.Model }),
+	storedMember("contextTokens", func(r *Row) rawjson.Value { return r.ContextTokens }),
+	storedMember("deliveryContext", func(r *Row) rawjson.Value { return r.DeliveryContext }),
+	storedMember("lastChannel", func(r *Row) rawjson.Value { return r.LastChannel }),
+	storedMember("lastTo", func(r *Row) rawjson.Value { return r.LastTo }),
+	storedMember("lastAccountId", func(r *Row) rawjson.Value { return r.LastAccountID }),
 }
 
-func (m *rowMember) append(r *Row, dst []byte) []byte {
-	switch {
-	case m.raw != nil:
-		return memberRaw(dst, m.name, m.raw(r))
-	case m.text != nil:
-		return memberText(dst, m.name, m.text(r))
+// rowPlaces are the places of rowMembers by their names.
+var rowPlaces = func() map[string]int {
+	places := map[string]int{}
+	for i, m := range rowMembers {
+		places[m.name] = i
 	}
-	return m.rest(r, dst)
+	return places
+}()
+
+func storedMember(name string, of func(*Row) rawjson.Value) rowMember {
+	return rowMember{name, func(dst []byte, r *Row) []byte {
+		v := of(r)
+		if v == nil {
+			return dst
+		}
+		return append(memberName(dst, name), v...)
+	}}
+}
+
+func textMember(name string, of func(*Row) string) rowMember {
+	return rowMember{name, func(dst []byte, r *Row) []byte {
+		text := of(r)
+		if text == "" {
+			return dst
+		}
+		return rawjson.AppendString(memberName(dst, name), text)
+	}}
 }
 
 // MarshalJSON is AppendJSON.
@@ -130,48 +147,27 @@ func (r Row) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }
 func (r *Row) AppendJSON(dst []byte) []byte {
 	start := len(dst)
 	for i := range rowMembers {
-		dst = rowMembers[i].append(r, dst)
+		dst = rowMembers[i].append(dst, r)
 	}
 	dst[start] = '{' // every row has members
 	return append(dst, '}')
 }
 
-// AppendMember appends a comma and the named member of the row, nothing when the
-// row does not have it.
-func (r *Row) AppendMember(dst []byte, name string) []byte {
-	for i := range rowMembers {
-		if rowMembers[i].name == name {
-			return rowMembers[i].append(r, dst)
-		}
-	}
-	return dst
-}
-
 // Member is the named member of the row, nil when the row does not have it.
 func (r *Row) Member(name string) rawjson.Value {
-	m := r.AppendMember(nil, name)
+	i, ok := rowPlaces[name]
+	if !ok {
+		return nil
+	}
+	m := rowMembers[i].append(nil, r)
 	if len(m) == 0 {
 		return nil
 	}
-	return rawjson.Value(m[len(memberName(nil, name)):])
+	return rawjson.Value(m[len(`,"":`)+len(name):])
 }
 
 func memberName(dst []byte, name string) []byte {
 	return append(append(append(dst, ',', '"'), name...), '"', ':') // no name of ours needs escapes
-}
-
-func memberRaw(dst []byte, name string, v rawjson.Value) []byte {
-	if v == nil {
-		return dst
-	}
-	return append(memberName(dst, name), v...)
-}
-
-func memberText(dst []byte, name, text string) []byte {
-	if text == "" {
-		return dst
-	}
-	return rawjson.AppendString(memberName(dst, name), text)
 }
 
 func memberTexts(dst []byte, name string, texts []string) []byte {

@@ -26,6 +26,9 @@ func (l *Library) Archive(r Ref, reason string, inUse func(path string) bool) ([
 			continue
 		}
 		archived, err := l.archive(p, path, r, reason, now)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it went meanwhile
+		}
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("archive transcript %s: %w", path, err))
 			continue

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -134,28 +133,6 @@ func (l *Library) writeFork(f fork, to Ref) error {
 func (f fork) whole(line rawLine) bool {
 	_, parsed := parse(line.text)
 	return parsed
-}
-
-// Discard removes the transcript of a session that is not to be after all.
-func (l *Library) Discard(r Ref) error {
-	p, err := l.existing(r)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	root, err := l.disk.OpenRoot(p.base)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	defer l.locks.lock(p.key())()
-	defer l.cache.drop(p.key())
-	if err := root.Remove(p.name); err != nil {
-		return fmt.Errorf("remove transcript: %w", err)
-	}
-	return root.SyncDir(filepath.Dir(p.name))
 }
 
 // findLine is the position of the last line with an id. Usual ids are in the

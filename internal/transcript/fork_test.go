@@ -164,16 +164,3 @@ func TestForkOfALongFile(t *testing.T) {
 		t.Errorf("%d lines", len(got))
 	}
 }
-
-func TestDiscard(t *testing.T) {
-	f := newFixture(t)
-	f.write(t, "s.jsonl", chain(1)...)
-	for range 2 { // the second time there is nothing
-		if err := f.Discard(f.ref("s")); err != nil {
-			t.Error(err)
-		}
-	}
-	if got := f.ls(t); len(got) != 0 {
-		t.Errorf("left: %v", got)
-	}
-}

@@ -28,17 +28,13 @@ func seen[T any](k *Look, read func(place) (*T, error)) *T {
 		k.looked = true
 		k.place, k.err = k.library.existing(k.ref)
 	}
-	if errors.Is(k.err, ErrNotFound) {
-		return nil
-	}
 	var t *T
 	err := k.err
 	if err == nil {
 		t, err = read(k.place)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		k.library.log.Warn("transcript cannot be read", "session", k.ref.SessionID, "err", err)
-		return nil
 	}
 	return t
 }

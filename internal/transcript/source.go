@@ -38,20 +38,27 @@ func (l *Library) openAt(p place) (*source, error) {
 }
 
 // reopen opens the file at the source's place again: it may be another one by
-// now.
+// now, or none, if it was archived meanwhile.
 func (s *source) reopen() error {
 	root, err := s.disk.OpenRoot(s.place.base)
 	if err != nil {
-		return fmt.Errorf("open transcript: %w", err)
+		return openFault(err)
 	}
 	defer root.Close()
 	f, info, err := openRegular(root, s.place.name, os.O_RDONLY)
 	if err != nil {
-		return fmt.Errorf("open transcript: %w", err)
+		return openFault(err)
 	}
 	s.close()
 	s.f, s.info = f, info
 	return nil
+}
+
+func openFault(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotFound
+	}
+	return fmt.Errorf("open transcript: %w", err)
 }
 
 // openRegular opens a file that is one: a pipe in its place must not block

@@ -55,9 +55,9 @@ func (k Keeper) Restore(ctx context.Context, a Archive, key, expected string) (R
 		r.putBack(out.Archived)
 		return Restored{}, err
 	}
+	k.DropStray(r.st, key, r.present)
 	out.Entry, out.LabelTaken, out.Existed = e, labelTaken, r.exists
-	out.Transcript, err = k.Transcripts.Restore(runs.Ref(r.st, key, e), a.Path)
-	if err != nil {
+	if out.Transcript, err = r.move(runs.Ref(r.st, key, e)); err != nil {
 		return Restored{}, r.failed(ctx, e, out.Archived, err)
 	}
 	return out, nil
@@ -203,6 +203,25 @@ func (r *restoration) change(ctx context.Context) (e sessions.Entry, labelTaken 
 		return nil
 	})
 	return e, labelTaken, err
+}
+
+// move gives the archive its old name. A file that holds nothing but a header may
+// have that by now: sessions.create makes one, and may have been slower than the
+// reset or the deletion of its session.
+func (r *restoration) move(to transcript.Ref) (path string, err error) {
+	for range 3 { // the next create may be as quick
+		path, err = r.Transcripts.Restore(to, r.a.Path)
+		if !errors.Is(err, transcript.ErrExists) {
+			return path, err
+		}
+		if there, fault := r.Transcripts.Locate(to); fault == nil && r.neededByOthers(there) {
+			return "", err
+		}
+		if fault := r.Transcripts.DiscardBlank(to); fault != nil {
+			return "", fault
+		}
+	}
+	return "", err
 }
 
 // moved reports whether a restore that failed has moved the file all the same.

@@ -185,6 +185,24 @@ func TestRestoreThereAndBack(t *testing.T) {
 	}
 }
 
+// A transcript in which nothing was said yet is in nobody's way, unless it is
+// that of another session.
+func TestRestoreOverABlankFile(t *testing.T) {
+	k := open(t, `{}`, map[string]string{
+		"agents/main/sessions/sessions.json": `{"agent:main:b":{"sessionId":"b"}}`, "agents/main/sessions/a.jsonl": head, "agents/main/sessions/b.jsonl": head,
+		"agents/main/sessions/a.jsonl.reset." + stampText: said("a"), "agents/main/sessions/b.jsonl.reset." + stampText: said("b"),
+	})
+	if r, err := k.restore(t, "a", "agent:main:a"); err != nil || !strings.HasSuffix(r.Transcript, "/a.jsonl") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := k.restore(t, "b", "agent:main:new"); err == nil || err.Error() != "session agent:main:new has another transcript already" {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff(map[string]string{"main:a": "a", "main:b": "", "b.jsonl.reset": "b"}, k.texts(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRestoreRefuses(t *testing.T) {
 	k := open(t, `{agents: {list: [{id: "main"}, {id: "ops"}]}, session: {store: "DIR/{agentId}/s/all.json"}}`, map[string]string{
 		"main/s/all.json": `{"agent:main:a":{"sessionId":"a"},"agent:main:b":{"sessionId":"b","label":"L"},"agent:main:c":{"sessionId":"c"}}`, "main/s/b.jsonl": said("b"),

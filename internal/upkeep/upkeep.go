@@ -40,6 +40,30 @@ func (k Keeper) Archive(st *sessions.Store, key string, e sessions.Entry, reason
 	return paths
 }
 
+// DropStray removes the transcript of a session of which made is not the entry
+// any more, if nothing was said in it and no other entry uses it. Whoever makes a
+// transcript may come after the one who looked for it to set it aside; then it
+// belongs to nobody, and is in the way of a restore.
+func (k Keeper) DropStray(st *sessions.Store, key string, made sessions.Entry) {
+	stays := made.SessionID() == ""
+	_ = st.View(func(v *sessions.Snapshot) error { // fn cannot fail
+		now, _ := v.Get(key)
+		stays = stays || now.SessionID() == made.SessionID()
+		return nil
+	})
+	if stays {
+		return
+	}
+	ref := runs.Ref(st, key, made)
+	path, err := k.Transcripts.Locate(ref)
+	if err != nil || runs.InUse(k.Transcripts, st, path) {
+		return
+	}
+	if err := k.Transcripts.DiscardBlank(ref); err != nil {
+		k.Log.Warn("transcript of a session that is gone stays", "session", key, "err", err)
+	}
+}
+
 // ArchiveRemoved does so for what maintenance took out of a store, as far as
 // the transcripts lie in the directory of the store.
 func (k Keeper) ArchiveRemoved(st *sessions.Store, gone []sessions.Removed) {

@@ -65,7 +65,8 @@ func openOn(t *testing.T, dir, conf string, fs *disk.FS) Keeper {
 	return k
 }
 
-// list are the files of the state directory, those that we keep beside a store
+// list are the files of the state directory, those that we keep beside a store,
+// the one that a checkpoint is writing among them,
 // and the times of archives left out.
 func (k Keeper) list(t *testing.T) []string {
 	t.Helper()
@@ -87,7 +88,7 @@ func (k Keeper) list(t *testing.T) []string {
 		if of, reason, _, ok := transcript.ArchiveName(name); ok {
 			name = of + "." + reason
 		}
-		if !slices.Contains([]string{".flock", ".journal", ".lock"}, filepath.Ext(name)) {
+		if !slices.Contains([]string{".flock", ".journal", ".lock", ".tmp"}, filepath.Ext(name)) {
 			out = append(out, strings.TrimPrefix(name, "agents/"))
 		}
 		return err
@@ -247,5 +248,23 @@ func TestResultJSON(t *testing.T) {
 		if err := rawjson.Unmarshal(text, &back); err != nil || string(rawjson.MustMarshal(back)) != string(text) {
 			t.Errorf("read back as %+v, %v", back, err)
 		}
+	}
+}
+
+func TestDropStray(t *testing.T) {
+	k := open(t, `{}`, map[string]string{
+		"agents/main/sessions/sessions.json": `{"agent:main:same":{"sessionId":"same"},"agent:main:new":{"sessionId":"new"},"agent:main:user":{"sessionId":"used"}}`,
+		"agents/main/sessions/same.jsonl":    head, "agents/main/sessions/old.jsonl": head, "agents/main/sessions/used.jsonl": head,
+		"agents/main/sessions/spoken.jsonl": said("x"), "agents/main/sessions/gone.jsonl": head,
+	})
+	for key, made := range map[string]string{
+		"agent:main:same": `{"sessionId":"same"}`, "agent:main:new": `{"sessionId":"old"}`, "agent:main:a": `{"sessionId":"used"}`,
+		"agent:main:b": `{"sessionId":"spoken"}`, "agent:main:c": `{"sessionId":"gone"}`, "agent:main:d": `{"sessionId":"none"}`, "agent:main:e": `{}`,
+	} {
+		k.DropStray(k.main(t), key, entryOf(t, made))
+	}
+	want := []string{"main/sessions/same.jsonl", "main/sessions/sessions.json", "main/sessions/spoken.jsonl", "main/sessions/used.jsonl"}
+	if got := k.list(t); !slices.Equal(got, want) {
+		t.Errorf("files %v, want %v", got, want)
 	}
 }

@@ -10,9 +10,8 @@ import (
 	"github.com/parleyd/parley/internal/sessions"
 )
 
-// TestArchiveResultsAreAsPublished: the schemas of the answers know all their
-// fields.
-func TestArchiveResultsAreAsPublished(t *testing.T) {
+// TestResultsAreAsPublished: the schemas of the answers know all their fields.
+func TestResultsAreAsPublished(t *testing.T) {
 	next := 1
 	row := archiveRow{Archive: "/a", AgentID: "main", Reason: "reset", ArchivedAt: 1, Size: 2}
 	full := row
@@ -23,6 +22,11 @@ func TestArchiveResultsAreAsPublished(t *testing.T) {
 	encoded(t, "_result.sessions.restore", sessionsRestoreResult{OK: true, Key: "k", SessionID: "s", Entry: e, Transcript: "/t", Archived: []string{}}, err)
 	encoded(t, "_result.sessions.restore", sessionsRestoreResult{OK: true, Key: "k", SessionID: "s", Entry: e, Transcript: "/t", Archived: []string{"/a"}, LabelTaken: "l"}, nil)
 	encoded(t, "_result.sessions.fork", sessionsForkResult{OK: true, Key: "k", SessionKey: "k", SessionID: "s", Entry: e}, nil)
+	encoded(t, "_result.sessions.patchMany", sessionsPatchManyResult{Outcomes: []patchOutcome{
+		{OK: true, Key: "k"}, {Key: " ", Error: protocol.Invalidf("key required")}, {Key: "k", Error: protocol.Unavailablef("later").WithDetails(row)},
+	}}, nil)
+	encoded(t, "_result.sessions.describe", sessionsDescribeResult{}, nil)
+	encoded(t, "_result.sessions.describe", sessionsDescribeResult{&protocol.Row{Key: "k", Kind: "direct"}}, nil)
 }
 
 // A list reads the beginnings of what it shows, whatever else lies there.
