@@ -22,6 +22,7 @@ const (
 
 	maxRetries   = 2 // beside the first attempt
 	maxErrorBody = 64 << 10
+	minSecret    = 6 // shorter values of headers are words, not secrets
 )
 
 // OpenAIOptions describe a model of an OpenAI-compatible server.
@@ -98,11 +99,30 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 			return
 		}
 		if err := stream.Err(); err != nil {
-			yield(Delta{}, a.fault(ctx, watched, err))
+			yield(Delta{}, m.withoutSecrets(a.fault(ctx, watched, err)))
 		} else if !heard && !a.events {
 			yield(Delta{}, NewFault("The model server's answer was not a stream of events."))
 		}
 	}
+}
+
+// withoutSecrets hides in a fault what we sent to be let in: there are servers
+// that repeat it when they refuse it, and the text goes into the transcript.
+func (m *OpenAI) withoutSecrets(err error) error {
+	f, ok := errors.AsType[*Fault](err)
+	if !ok {
+		return err
+	}
+	secrets := []string{m.o.Key}
+	for _, h := range m.o.Headers {
+		secrets = append(secrets, h.Value, strings.TrimPrefix(h.Value, "Bearer "))
+	}
+	for _, secret := range secrets {
+		if len(secret) >= minSecret {
+			f.Text, f.Shown = strings.ReplaceAll(f.Text, secret, "***"), strings.ReplaceAll(f.Shown, secret, "***")
+		}
+	}
+	return f
 }
 
 // read yields what the stream holds. It reports whether there was anything in
