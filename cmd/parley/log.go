@@ -20,13 +20,13 @@ func newLog(w *os.File, format string, verbose bool, c *config.Config) (log *slo
 	if verbose {
 		level = slog.LevelDebug
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainAttr}
 	var handler slog.Handler
 	switch {
 	case format == "json":
 		handler = slog.NewJSONHandler(w, options)
 	case isTerminal(w):
-		handler = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})
+		handler = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, ReplaceAttr: plainAttr})
 	default:
 		handler = slog.NewTextHandler(w, options)
 	}

@@ -48,12 +48,12 @@ type Parley struct {
 	// RunsOnRestart is "close" (default) or "resume": what becomes of queued
 	// messages that a restart found.
 	RunsOnRestart string
-	// Strangers limits the connections that have not said anything yet.
+	// Strangers limits the connections of those who have shown no secret.
 	Strangers Strangers
 }
 
-// Strangers is parley.unauthenticated: how many connections may be open that
-// have not sent their first frame.
+// Strangers is parley.unauthenticated: how many connections may be open whose
+// clients have not shown that they may come in.
 type Strangers struct {
 	PerAddress int // default 32
 	InAll      int // default 1024

@@ -47,8 +47,8 @@ type conn struct {
 	header http.Header
 	host   string
 	peer   netip.AddrPort
-	from   netip.Addr  // the client's address, invalid when unknown; set before it is served
-	cork   *corkedConn // nil where the listener is not ours
+	cork   *corkedConn   // nil where the listener is not ours
+	guise  *strangerConn // what it counts as until it is let in; nil without cork
 	in     *inbox
 	out    *outbox
 
@@ -92,6 +92,7 @@ func newConn(ws *websocket.Conn, r *http.Request, maxBuffered int) *conn {
 		host:   r.Host,
 		peer:   netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()),
 		cork:   corkOf(r),
+		guise:  strangerOf(r),
 		in:     newInbox(2 * protocol.MaxPayload),
 		out:    newOutbox(maxBuffered),
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -11,6 +12,8 @@ import (
 // them go as one: a fan-out that queued twenty frames costs one system call.
 type corkedConn struct {
 	net.Conn
+	stranger *strangerConn // what it counts as
+	closed   func()        // called by Close
 
 	mu   sync.Mutex // guards all below, and orders writes
 	held bool
@@ -67,15 +70,20 @@ func (c *corkedConn) release() error {
 	return err
 }
 
-// corkListener makes each accepted connection a corkedConn.
-type corkListener struct{ net.Listener }
+// Close closes the connection.
+func (c *corkedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
 
-func (l corkListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+// cut ends the connection without a word. Unlike Close it never blocks: TLS would
+// say goodbye first.
+func (c *corkedConn) cut() {
+	raw := c.Conn
+	if t, ok := raw.(*tls.Conn); ok {
+		raw = t.NetConn()
 	}
-	return &corkedConn{Conn: c}, nil
+	_ = raw.Close() // whoever reads or writes learns of it
 }
 
 type corkKey struct{}
@@ -91,4 +99,13 @@ func withCork(ctx context.Context, c net.Conn) context.Context {
 func corkOf(r *http.Request) *corkedConn {
 	c, _ := r.Context().Value(corkKey{}).(*corkedConn)
 	return c
+}
+
+// strangerOf is what the connection of a request counts as, nil where the
+// listener is not ours.
+func strangerOf(r *http.Request) *strangerConn {
+	if c := corkOf(r); c != nil {
+		return c.stranger
+	}
+	return nil
 }

@@ -76,8 +76,9 @@ func (g *Gateway) dispatchAll(ctx context.Context, c *conn) {
 		if c.connected.Load() {
 			c.dispatch(ctx, c, m.text)
 		} else {
-			g.strangers.leave(c)
+			g.strangers.asks(c.guise, true)
 			g.firstFrame(c, m.text)
+			g.strangers.asks(c.guise, false) // refused, it still takes up a socket
 		}
 	}
 }
@@ -124,6 +125,7 @@ func (g *Gateway) connect(c *conn, req protocol.Request) {
 		c.out.close(websocket.StatusServiceRestart, "service restart")
 		return
 	}
+	g.strangers.leave(c.guise)
 	g.edge.one(edgeConnected, c.client.ID)
 	c.out.hello(protocol.AppendResponse(nil, req.ID, rawjson.MustMarshal(hello)))
 	g.closeIfGone(c)

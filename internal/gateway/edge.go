@@ -34,7 +34,7 @@ const (
 	edgeMalformed = "malformed" // upgrades that were none
 	edgeClosed    = "closed"    // connections, by close code
 	edgeDropped   = "dropped"   // events that slow clients did not get, by event
-	edgeCrowded   = "crowded"   // connections that said nothing and made room
+	edgeCrowded   = "crowded"   // connections of strangers that made room
 	edgeReceived  = "received"  // bytes of messages
 	edgeSent      = "sent"      // bytes of messages
 )

@@ -164,7 +164,7 @@ func (g *Gateway) Serve(ctx context.Context, ls ...net.Listener) error {
 	var wg sync.WaitGroup
 	for _, l := range ls {
 		wg.Go(func() {
-			if err := srv.Serve(corkListener{l}); !errors.Is(err, http.ErrServerClosed) {
+			if err := srv.Serve(doorListener{l, g}); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("accept connections on %s: %w", l.Addr(), err)
 			}
 		})
@@ -276,7 +276,6 @@ func (g *Gateway) join(c *conn) bool {
 
 // leave forgets a connection that has ended.
 func (g *Gateway) leave(c *conn) {
-	g.strangers.leave(c)
 	g.hub.Remove(c.id)
 	g.mu.Lock()
 	delete(g.conns, c.id)

@@ -26,13 +26,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.upgrade(w, r, g.greet)
 		return
 	}
-	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-	if hsts := g.cfg.Gateway.StrictTransportSecurity; hsts != "" {
-		h.Set("Strict-Transport-Security", hsts)
+	g.strangers.asks(strangerOf(r), true)
+	defer g.strangers.asks(strangerOf(r), false)
+	if r.Body != http.NoBody {
+		awaitBody(w, strangersBody)
 	}
+	g.setHeaders(w.Header())
 	judged := false
 	for i := range routes {
 		rt := &routes[i]
@@ -48,6 +47,31 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	text(w, http.StatusNotFound, notFound)
+}
+
+// strangersBody is how long the body of a request may take whose sender has shown
+// no secret, also one that nobody reads; clientsBody, that of a client.
+const strangersBody, clientsBody = handshakeTimeout, 5 * time.Minute
+
+// awaitBody limits how long the body of a request may take from now on, without
+// end when limit is 0. The server itself would wait for a body as long as its
+// sender likes, also behind the answer.
+func awaitBody(w http.ResponseWriter, limit time.Duration) {
+	var until time.Time
+	if limit > 0 {
+		until = time.Now().Add(limit)
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(until) // a recorder of tests has none
+}
+
+// setHeaders sets what every answer carries.
+func (g *Gateway) setHeaders(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+	if hsts := g.cfg.Gateway.StrictTransportSecurity; hsts != "" {
+		h.Set("Strict-Transport-Security", hsts)
+	}
 }
 
 // noteTLS fills in what the server cannot see through our connections.
@@ -231,7 +255,9 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*
 func (g *Gateway) greet(c *conn, r *http.Request) {
 	c.dispatch = g.dispatchFrame
 	g.edge.one(edgeOpened, "frames")
-	g.meet(c, g.gate.placeOf(r).Addr)
+	if c.guise != nil {
+		g.meet(c.guise, g.gate.placeOf(r).Addr, false)
+	}
 }
 
 // upgradeFault says what is wrong with an upgrade request, 0 when nothing is.

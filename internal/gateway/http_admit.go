@@ -23,6 +23,7 @@ func (g *Gateway) admitHTTP(w http.ResponseWriter, r *http.Request, need protoco
 	case !scopes.Allows(need):
 		reply(w, http.StatusForbidden, notDone("forbidden", "missing scope: "+string(need)))
 	default:
+		g.strangers.leave(strangerOf(r))
 		return scopes, true
 	}
 	return protocol.ScopeSet{}, false

@@ -35,6 +35,7 @@ func (g *Gateway) serveRPC(w http.ResponseWriter, r *http.Request, path string) 
 	if g.refuseHTTP(w, v) {
 		return true
 	}
+	g.strangers.leave(strangerOf(r))
 	scopes := g.rpcScopes(v, place, r.Header)
 	if upgrade {
 		g.upgrade(w, r, func(c *conn, _ *http.Request) { g.greetRPC(c, scopes) })
@@ -78,6 +79,7 @@ func (g *Gateway) greetRPC(c *conn, scopes protocol.ScopeSet) {
 
 // post answers one request or a batch.
 func (g *Gateway) post(w http.ResponseWriter, r *http.Request, scopes protocol.ScopeSet) {
+	awaitBody(w, clientsBody)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, protocol.MaxPayload))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		reply(w, http.StatusRequestEntityTooLarge, rpcRefusal(rawjson.Value("null"), rpcError{
@@ -86,8 +88,10 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, scopes protocol.S
 		return
 	}
 	if err != nil {
-		return // the client is gone
+		text(w, http.StatusRequestTimeout, "Request Timeout") // or the client is gone, and nobody hears it
+		return
 	}
+	awaitBody(w, 0) // the calls may take longer
 	body = []byte(strings.ToValidUTF8(string(body), "\uFFFD"))
 	c := newConn(nil, r, g.maxBuffered)
 	g.enterRPC(c, scopes)

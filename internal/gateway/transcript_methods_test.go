@@ -102,6 +102,7 @@ func TestSessionsPreview(t *testing.T) {
 
 func TestChatHistory(t *testing.T) {
 	g := withTranscript(t, "one", "[[audio_as_voice]]two")
+	withEngine(t, g)
 	for _, tt := range []struct{ key, want string }{
 		{"A", `{"sessionKey":"A","sessionId":"s-a","messages":[{"role":"user","content":"two","__openclaw":{"id":"m2","seq":2}}],"thinkingLevel":"high","fastMode":false}`},
 		{"gone", `{"sessionKey":"gone","messages":[],"thinkingLevel":"off"}`},

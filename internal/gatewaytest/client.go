@@ -33,16 +33,23 @@ type Client struct {
 //	connect: false                 no handshake: the challenge is the first event
 func Connect(t testing.TB, l *Listener, options string) *Client {
 	t.Helper()
+	c := ConnectAnyway(t, l, options)
+	if c.w.answer != any(undefined) && !truthy(member(c.w.answer, "ok")) {
+		t.Fatalf("connect was answered %s", compact(c.w.answer))
+	}
+	return c
+}
+
+// ConnectAnyway is Connect for a handshake that may be refused: its answer is
+// among Frames then.
+func ConnectAnyway(t testing.TB, l *Listener, options string) *Client {
+	t.Helper()
 	w, err := connectTo(t.Context(), l, options)
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
 	t.Cleanup(w.terminate)
-	c := &Client{t: t, w: w, taken: map[*frame]bool{}}
-	if w.answer != any(undefined) && !truthy(member(w.answer, "ok")) {
-		t.Fatalf("connect was answered %s", compact(w.answer))
-	}
-	return c
+	return &Client{t: t, w: w, taken: map[*frame]bool{}}
 }
 
 // connectTo opens a wire over a listener.

@@ -90,7 +90,7 @@ func (m *Anthropic) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] 
 		}
 		switch err := stream.Err(); {
 		case err != nil:
-			yield(Delta{}, a.fault(ctx, watched, err, toldByAnthropic))
+			yield(Delta{}, withoutSecrets(a.fault(ctx, watched, err, toldByAnthropic), m.o.Key, m.o.Headers))
 		case !s.begun && !a.events:
 			yield(Delta{}, NewFault("The model server's answer was not a stream of events."))
 		case s.begun && !s.ended:

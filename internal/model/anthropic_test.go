@@ -213,6 +213,18 @@ func TestAnthropicFailures(t *testing.T) {
 	}
 }
 
+func TestAnthropicFaultsShowNoSecrets(t *testing.T) {
+	const key, other = "plain-words-as-a-key", "another secret"
+	_, client := serve(t, refuse(401, `{"type":"error","error":{"message":"no such key: `+key+`, nor `+other+`"}}`))
+	o := claude(client)
+	o.Key, o.Headers = key, []Header{{"X-Extra", "Bearer " + other}}
+	_, err := listen(t.Context(), NewAnthropic(o), say("x"))
+	f, ok := errors.AsType[*Fault](err)
+	if !ok || f.Text != "401 no such key: ***, nor ***" || f.Shown != f.Text {
+		t.Errorf("%v (%+v)", err, f)
+	}
+}
+
 func TestAnthropicSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := serve(t, events(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, began, words("a")))

@@ -11,8 +11,10 @@ import (
 	"time"
 )
 
-// maxErrorBody is how much of a refusal is kept.
-const maxErrorBody = 64 << 10
+const (
+	maxErrorBody = 64 << 10 // how much of a refusal is kept
+	minSecret    = 6        // shorter values of headers are words, not secrets
+)
 
 var errSilent = errors.New("the model server sent nothing")
 
@@ -83,6 +85,25 @@ func streamFault(words []byte) *Fault {
 		return NewFault(message)
 	}
 	return NewFault(strings.TrimSpace(string(words)))
+}
+
+// withoutSecrets hides in a fault what we sent to be let in: there are servers
+// that repeat it when they refuse it, and the text goes into the transcript.
+func withoutSecrets(err error, key string, headers []Header) error {
+	f, ok := errors.AsType[*Fault](err)
+	if !ok {
+		return err
+	}
+	secrets := []string{key}
+	for _, h := range headers {
+		secrets = append(secrets, h.Value, strings.TrimPrefix(h.Value, "Bearer "))
+	}
+	for _, secret := range secrets {
+		if len(secret) >= minSecret {
+			f.Text, f.Shown = strings.ReplaceAll(f.Text, secret, "***"), strings.ReplaceAll(f.Shown, secret, "***")
+		}
+	}
+	return f
 }
 
 // watchdog ends a context when nothing was heard for a while. It belongs to the

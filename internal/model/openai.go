@@ -91,7 +91,7 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 			return
 		}
 		if err := stream.Err(); err != nil {
-			yield(Delta{}, a.fault(ctx, watched, err, toldByOpenAI))
+			yield(Delta{}, withoutSecrets(a.fault(ctx, watched, err, toldByOpenAI), m.o.Key, m.o.Headers))
 		} else if !heard && !a.events {
 			yield(Delta{}, NewFault("The model server's answer was not a stream of events."))
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -244,6 +245,29 @@ func TestFailures(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A server that repeats the key when it refuses it does not bring it into a
+// transcript, whatever the key looks like.
+func TestRefusedKeyIsNotRepeated(t *testing.T) {
+	const key, other = "plain-words-as-a-key", "another secret"
+	for name, h := range map[string]http.HandlerFunc{
+		"body":   refuse(401, `{"error":{"message":"no such key: `+key+`, nor `+other+`"}}`),
+		"text":   refuse(403, "who is "+key+" "+other),
+		"stream": stream(done, `{"error":{"message":"`+key+` and `+other+` have expired"}}`),
+	} {
+		_, client := serve(t, h)
+		o := options(client)
+		o.Key, o.Headers = key, []Header{{"X-Extra", "Bearer " + other}}
+		_, err := listen(t.Context(), NewOpenAI(o), say("x"))
+		f, ok := errors.AsType[*Fault](err)
+		if !ok {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if text := f.Text + f.Shown; strings.Contains(text, key) || strings.Contains(text, other) || !strings.Contains(text, "***") {
+			t.Errorf("%s: %q, shown %q", name, f.Text, f.Shown)
+		}
 	}
 }
 
