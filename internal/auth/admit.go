@@ -100,7 +100,7 @@ func (s *state) need(v Visitor) string {
 
 // differs reports whether a client claims something else than was approved.
 func differs(approved, claimed string) bool {
-	return approved != "" && plain(approved) != plain(claimed)
+	return plain(approved) != "" && plain(approved) != plain(claimed)
 }
 
 // settle asks for the approval of a visitor, and gives it where silence is

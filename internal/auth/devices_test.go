@@ -63,6 +63,17 @@ func refusedFor(t *testing.T, d *Devices, v Visitor) PairingRefusal {
 	return *a.Refused
 }
 
+// writeFile puts a file into the devices directory.
+func writeFile(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(dir, "devices"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "devices", name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // read is a file of the devices directory with all random and temporal parts
 // replaced.
 func read(t *testing.T, dir, name string) string {

@@ -96,11 +96,11 @@ func (o origin) hostport() string {
 }
 
 // loopback reports whether the page was served by this machine: localhost,
-// 127.0.0.0/8 or ::1.
+// 127.0.0.0/8, mapped to IPv6 or not, or ::1.
 func (o origin) loopback() bool {
 	if o.host == "localhost" {
 		return true
 	}
 	a, err := netip.ParseAddr(o.host)
-	return err == nil && a.IsLoopback() && !a.Is4In6()
+	return err == nil && a.Unmap().IsLoopback()
 }

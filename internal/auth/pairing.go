@@ -138,6 +138,7 @@ func (s *state) approve(q request) {
 		r.Put("createdAtMs", s.now)
 	}
 	r.Put("approvedAtMs", s.now)
+	r.arrange()
 	s.setDevice(id, r)
 	s.pairedChanged = true
 	s.pending.Delete(q.Text("requestId"))

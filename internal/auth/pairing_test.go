@@ -73,6 +73,61 @@ func TestRecordWithoutScopesIsNeverWide(t *testing.T) {
 	}
 }
 
+// What other versions wrote, or a person: a record without roles has its role,
+// one without scopes those that were approved, and a blank platform binds
+// nobody.
+func TestRecordsOfOtherHands(t *testing.T) {
+	for name, tc := range map[string]struct {
+		record string
+		reason string
+	}{
+		"no roles":               {`"role":"operator","scopes":["operator.read"]`, ""},
+		"no scopes":              {`"roles":["operator"],"approvedScopes":["operator.read"]`, ""},
+		"scopes that are a text": {`"roles":["operator"],"scopes":"operator.read","approvedScopes":["operator.read"]`, ""},
+		"neither":                {`"roles":["operator"]`, "scope-upgrade"},
+		"fewer than approved":    {`"roles":["operator"],"scopes":[],"approvedScopes":["operator.read"]`, "scope-upgrade"},
+		"blank platform":         {`"roles":["operator"],"scopes":["operator.read"],"platform":" "`, ""},
+		"platform that is null":  {`"roles":["operator"],"scopes":["operator.read"],"platform":null`, ""},
+		"other platform":         {`"roles":["operator"],"scopes":["operator.read"],"platform":"mac"`, "metadata-upgrade"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeFile(t, dir, "paired.json", `{"d1":{"deviceId":"d1","publicKey":"key of d1",`+tc.record+`}}`)
+			a := admit(t, openDevices(t, dir), remote(visitor("d1", "operator.read")))
+			switch {
+			case tc.reason == "" && a.Refused != nil:
+				t.Errorf("refused for %s", a.Refused.Reason)
+			case tc.reason != "" && (a.Refused == nil || a.Refused.Reason != tc.reason):
+				t.Errorf("refusal %+v, want %s", a.Refused, tc.reason)
+			}
+		})
+	}
+}
+
+// An approval writes the fields of a record in their order, whatever order they
+// had or came in, and keeps those that it does not know.
+func TestApprovalArrangesTheRecord(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir, "paired.json", `{"d1":{"later":1,"tokens":{},"publicKey":"key of d1","role":"operator","createdAtMs":5,"platform":"linux"}}`)
+	admitted(t, openDevices(t, dir), visitor("d1", "operator.read"))
+	o, err := rawjson.Parse(mustRead(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := rawjson.Parse(o.Get("d1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for name := range r.All() {
+		names = append(names, name)
+	}
+	want := []string{"deviceId", "publicKey", "platform", "clientId", "clientMode", "role", "roles", "scopes", "approvedScopes", "tokens", "createdAtMs", "approvedAtMs", "later"}
+	if d := cmp.Diff(want, names); d != "" {
+		t.Errorf("members (-want +got):\n%s", d)
+	}
+}
+
 // One request per device: the same again refreshes it, another takes its place
 // and stands for both.
 func TestPendingRequests(t *testing.T) {

@@ -113,7 +113,10 @@ func plain(s string) string {
 	}, jstext.Trim(s))
 }
 
-var errNoEd25519 = errors.New("not an ed25519 public key in PEM")
+var (
+	errNoEd25519 = errors.New("not an ed25519 public key in PEM")
+	errNoKey     = errors.New("no base64")
+)
 
 // decodeKey reads a public key: base64 in either alphabet, padded or not, or
 // PEM. The length is not judged here: whose id does not fit is told so first.
@@ -136,19 +139,25 @@ func decodeKey(text string) ([]byte, error) {
 	return key, nil
 }
 
-// decodeBase64 reads base64 in the standard or the URL alphabet, with or
-// without padding and white space.
+// decodeBase64 reads base64 in the standard or the URL alphabet as leniently as
+// the reference does: what is in neither alphabet is passed over, and the first
+// "=" ends the text. That forges nothing: the id is the hash of the bytes that
+// are read.
 func decodeBase64(text string) ([]byte, error) {
+	text, _, _ = strings.Cut(text, "=")
 	text = strings.Map(func(r rune) rune {
-		switch r {
-		case '-':
+		switch {
+		case r == '-':
 			return '+'
-		case '_':
+		case r == '_':
 			return '/'
-		case ' ', '\t', '\r', '\n':
-			return -1
+		case r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '+', r == '/':
+			return r
 		}
-		return r
+		return -1
 	}, text)
-	return base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+	if text == "" {
+		return nil, errNoKey
+	}
+	return base64.RawStdEncoding.DecodeString(text)
 }

@@ -41,7 +41,12 @@ func (r record) roles() []string {
 
 // scopes are those the device has had approved or used; recorded is false when
 // the record has none at all.
-func (r record) scopes() (list []string, recorded bool) { return texts(r.Get("scopes")) }
+func (r record) scopes() (list []string, recorded bool) {
+	if list, recorded = texts(r.Get("scopes")); recorded {
+		return list, true
+	}
+	return texts(r.Get("approvedScopes"))
+}
 
 // approved are the scopes that a token may have.
 func (r record) approved() (list []string, recorded bool) {
@@ -49,6 +54,28 @@ func (r record) approved() (list []string, recorded bool) {
 		return list, true
 	}
 	return r.scopes()
+}
+
+// recordFields are the fields that we know, in the order in which an approval
+// writes them.
+var recordFields = []string{
+	"deviceId", "publicKey", "displayName", "platform", "deviceFamily", "clientId", "clientMode", "role", "roles",
+	"scopes", "approvedScopes", "remoteIp", "tokens", "createdAtMs", "approvedAtMs",
+}
+
+// arrange puts the fields that we know in their order and the others behind.
+func (r *record) arrange() {
+	var out rawjson.Object
+	for _, name := range recordFields {
+		if r.Has(name) {
+			out.Set(name, r.Get(name))
+			r.Delete(name)
+		}
+	}
+	for name, value := range r.All() {
+		out.Set(name, value)
+	}
+	r.Object = out
 }
 
 // token is the device's token for a role.

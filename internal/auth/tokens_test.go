@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,6 +169,40 @@ func TestBootstrapToken(t *testing.T) {
 			}
 			if ok, _ := d.Redeem(tc.secret, tc.role, tc.scopes); ok {
 				t.Errorf("%s: good twice", name)
+			}
+		}
+	})
+}
+
+// Entries of older programs, and what is left when a token was used.
+func TestBootstrapTokensOfOtherHands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := strconv.FormatInt(time.Now().UnixMilli(), 10)
+		const good = `"profile":{"roles":["operator"],"scopes":[]}`
+		for name, tc := range map[string]struct {
+			entry, secret string
+			want          bool
+		}{
+			"roles in the entry itself":     {`{"token":"s","ts":` + now + `,"roles":["operator"],"scopes":[]}`, "s", true},
+			"the profile comes first":       {`{"token":"s","ts":` + now + `,"roles":["operator"],"profile":{"roles":["node"]}}`, "s", false},
+			"no roles":                      {`{"token":"s","ts":` + now + `}`, "s", false},
+			"the name is the token":         {`{"ts":` + now + `,` + good + `}`, "name", true},
+			"the name where there is one":   {`{"token":"s","ts":` + now + `,` + good + `}`, "name", false},
+			"a blank token":                 {`{"token":" ","ts":` + now + `,` + good + `}`, "name", true},
+			"issuedAtMs for want of ts":     {`{"token":"s","issuedAtMs":` + now + `,` + good + `}`, "s", true},
+			"issuedAtMs for a ts that errs": {`{"token":"s","ts":"x","issuedAtMs":` + now + `,` + good + `}`, "s", true},
+			"no time":                       {`{"token":"s",` + good + `}`, "s", false},
+			"no object":                     {`5`, "s", false},
+		} {
+			dir := t.TempDir()
+			writeFile(t, dir, "bootstrap.json", `{"name":`+tc.entry+`,"old":{"token":"o","ts":1,`+good+`},"new":{"token":"n","ts":`+now+`,`+good+`}}`)
+			ok, err := openDevices(t, dir).Redeem(tc.secret, "operator", nil)
+			if err != nil || ok != tc.want {
+				t.Errorf("%s: %v, %v; want %v", name, ok, err, tc.want)
+			}
+			text := read(t, dir, "bootstrap.json")
+			if strings.Contains(text, `"old"`) == ok || !strings.Contains(text, `"new"`) {
+				t.Errorf("%s: left is %s", name, text)
 			}
 		}
 	})
