@@ -264,6 +264,8 @@ func (e *Engine) awaitSaved(ctx context.Context, key string) error {
 	select {
 	case <-r.saved:
 		return nil
+	case <-r.done: // it was ending by itself
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -245,6 +245,29 @@ func TestSteer(t *testing.T) {
 	})
 }
 
+// A run that is just ending, and writes its answer, is soon over: to steer waits
+// for that and not for an abort.
+func TestSteerWhileARunEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		writing, goOn := make(chan bool), make(chan bool)
+		b.heard.each = func(line string) {
+			if strings.HasPrefix(line, "appended assistant") {
+				close(writing)
+				<-goOn
+			}
+		}
+		b.sendAs(alice, testKey, "r1", "[[say one]]")
+		<-writing
+		start := time.Now()
+		time.AfterFunc(time.Second, func() { close(goOn) })
+		a, err := b.Steer(t.Context(), AbortRequest{Key: testKey, Owner: alice}, 15*time.Second)
+		if err != nil || len(a.RunIDs) > 0 || time.Since(start) != time.Second {
+			t.Errorf("ended %v, error %v, after %v", a.RunIDs, err, time.Since(start))
+		}
+	})
+}
+
 // Who may end a waiting run of his own but not the run before it cannot steer.
 func TestSteerWaitsForTheRunOfAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
