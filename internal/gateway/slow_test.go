@@ -31,6 +31,10 @@ type follower struct {
 	end     error
 }
 
+// devicelessConnect is the first frame of a program on this machine.
+const devicelessConnect = `{"type":"req","id":"1","method":"connect","params":{"minProtocol":3,"maxProtocol":3,` +
+	`"client":{"id":"cli","version":"1","platform":"linux","mode":"cli"},"scopes":["operator.admin"],"auth":{"token":"secret-token"}}}`
+
 // follow connects a client and subscribes it.
 func follow(ctx context.Context, l *gatewaytest.Listener) (*follower, error) {
 	dial := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
