@@ -47,9 +47,6 @@ func serveTCP(t *testing.T) (g *Gateway, address string) {
 	return g, l.Addr().String()
 }
 
-const devicelessConnect = `{"type":"req","id":"1","method":"connect","params":{"minProtocol":3,"maxProtocol":3,` +
-	`"client":{"id":"cli","version":"1","platform":"linux","mode":"cli"},"scopes":["operator.admin"],"auth":{"token":"secret-token"}}}`
-
 // comesIn lets a client come that means it: it must be let in at once. The limit
 // is above the second that people would notice, for a slow test machine, and far
 // below the ten that strangers may stay.

@@ -15,6 +15,11 @@ import (
 // method health may answer with.
 const healthInterval = time.Minute
 
+// healthPause is how long everybody is left alone after a refresh: who connects
+// over and over, or a thousand who come at once, must not make the gateway tell
+// each of the others each time.
+const healthPause = 50 * time.Millisecond
+
 // health keeps the last health snapshot and refreshes it: at start, every
 // minute, after each connect and when asked (spec: protocol 15.1). Refreshes
 // that are wanted at the same time become one. All methods are safe for
@@ -29,6 +34,7 @@ type health struct {
 	version int64
 	last    *healthSnapshot
 	taken   time.Time
+	told    time.Time // when everybody was told last
 }
 
 type healthSnapshot struct {
@@ -85,6 +91,9 @@ func (h *health) run(ctx context.Context) {
 	defer t.Stop()
 	for {
 		h.refresh()
+		if !pause(ctx, healthPause) {
+			return
+		}
 		select {
 		case <-t.C:
 		case <-h.wish:
@@ -94,10 +103,23 @@ func (h *health) run(ctx context.Context) {
 	}
 }
 
+// pause waits; it reports false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // refreshSoon asks for a refresh in the background.
 func (h *health) refreshSoon() { token(h.wish) }
 
-// refresh takes a new snapshot and tells everybody.
+// refresh takes a new snapshot and tells everybody, or has everybody told soon
+// when that was done just before.
 func (h *health) refresh() {
 	h.refreshing.Lock()
 	defer h.refreshing.Unlock()
@@ -105,7 +127,15 @@ func (h *health) refresh() {
 	h.mu.Lock()
 	h.version++
 	h.last, h.taken = &s, time.Now()
+	early := h.taken.Sub(h.told) < healthPause
+	if !early {
+		h.told = h.taken
+	}
 	h.mu.Unlock()
+	if early {
+		h.refreshSoon()
+		return
+	}
 	v := h.g.stateVersion()
 	h.g.hub.Publish(hub.Event{Name: "health", To: hub.All(), Policy: hub.CloseIfSlow, State: &v, Payload: rawjson.MustMarshal(s)})
 }

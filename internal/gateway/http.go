@@ -313,10 +313,10 @@ func firstProtocol(h http.Header) (string, bool) {
 // protocolName is a token of HTTP.
 var protocolName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
-// hasToken reports whether a comma-separated header holds a token.
-func hasToken(header, token string) bool {
+// hasToken reports whether a comma-separated header holds a word.
+func hasToken(header, word string) bool {
 	for part := range strings.SplitSeq(header, ",") {
-		if strings.EqualFold(strings.TrimSpace(part), token) {
+		if strings.EqualFold(strings.TrimSpace(part), word) {
 			return true
 		}
 	}
