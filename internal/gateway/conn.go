@@ -15,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
 	"github.com/parleyd/parley/internal/hub"
+	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -174,7 +175,7 @@ func (g *Gateway) read(ctx context.Context, c *conn) {
 			return
 		}
 		if kind == websocket.MessageBinary {
-			text = []byte(strings.ToValidUTF8(string(text), "\uFFFD"))
+			text = jstext.ValidUTF8(text)
 		} else if !utf8.Valid(text) {
 			c.out.close(websocket.StatusInvalidFramePayloadData, "")
 			return
