@@ -57,10 +57,14 @@ func (g *Gateway) agentsList(context.Context, *call, protocol.NoParams) (agentsL
 // is configured, the default one and those with a directory. The default comes
 // first, the others in alphabetical order.
 func (g *Gateway) agentIDs() []string {
-	ids := g.cfg.AgentIDs()
-	if len(ids) == 0 {
-		ids = agentDirs(filepath.Join(g.cfg.StateDir, "agents"))
+	if ids := g.cfg.AgentIDs(); len(ids) > 0 {
+		return g.defaultFirst(ids)
 	}
+	return g.defaultFirst(agentDirs(filepath.Join(g.cfg.StateDir, "agents")))
+}
+
+// defaultFirst are agents by id, the default one first, be it among them or not.
+func (g *Gateway) defaultFirst(ids []string) []string {
 	def := g.cfg.DefaultAgent()
 	ids = slices.DeleteFunc(ids, func(id string) bool { return id == def })
 	slices.Sort(ids)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,12 +17,14 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/uuid"
 	"github.com/parleyd/parley/internal/hub"
+	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
 const (
-	// handshakeTimeout is how long a connection may take to complete connect.
+	// handshakeTimeout is how long a connection may take to complete connect, if
+	// the environment says nothing else.
 	handshakeTimeout = 10 * time.Second
 	// drainTimeout bounds writing what is queued for a connection that is to be
 	// closed, and the wait for the peer's half of the close.
@@ -131,7 +135,7 @@ func (g *Gateway) serveConn(c *conn) {
 		c.out.answer(closeBrace(protocol.AppendEvent(nil, "connect.challenge",
 			rawjson.MustMarshal(challenge{c.nonce, time.Now().UnixMilli()}), nil)))
 	}
-	timeout := time.AfterFunc(handshakeTimeout, func() {
+	timeout := time.AfterFunc(patience(g.cfg.Getenv("OPENCLAW_HANDSHAKE_TIMEOUT_MS")), func() {
 		if !c.connected.Load() {
 			c.out.close(websocket.StatusNormalClosure, "")
 		}
@@ -143,6 +147,16 @@ func (g *Gateway) serveConn(c *conn) {
 	wg.Wait()
 	c.calls.Wait()
 	g.leave(c)
+}
+
+// patience is how long a handshake may take, by the text of the variable that
+// says so in milliseconds.
+func patience(text string) time.Duration {
+	ms, err := strconv.ParseFloat(jstext.Trim(text), 64)
+	if err != nil || !(ms >= 1 && ms <= math.MaxInt32) {
+		return handshakeTimeout
+	}
+	return time.Duration(ms * float64(time.Millisecond))
 }
 
 type challenge struct {
@@ -175,7 +189,7 @@ func (g *Gateway) read(ctx context.Context, c *conn) {
 			return
 		}
 		if kind == websocket.MessageBinary {
-			text = []byte(strings.ToValidUTF8(string(text), "\uFFFD"))
+			text = jstext.ValidUTF8(text)
 		} else if !utf8.Valid(text) {
 			c.out.close(websocket.StatusInvalidFramePayloadData, "")
 			return

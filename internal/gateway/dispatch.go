@@ -197,7 +197,7 @@ func (g *Gateway) begin(ctx context.Context, cl *call, params rawjson.Value) {
 		}
 		return
 	}
-	if params == nil {
+	if params == nil || m.flags&unvalidated != 0 && rawjson.Kind(params) != '{' {
 		params = rawjson.Value("{}")
 	}
 	if m.flags&unvalidated == 0 {

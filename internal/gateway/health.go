@@ -184,7 +184,7 @@ func (h *health) look() healthSnapshot {
 	g := h.g
 	def := g.cfg.DefaultAgent()
 	s := healthSnapshot{OK: true, ChannelOrder: []string{}, DefaultAgentID: def, Agents: []agentHealth{}}
-	for _, id := range g.agentIDs() {
+	for _, id := range g.defaultFirst(g.cfg.AgentIDs()) {
 		a := agentHealth{
 			AgentID: id, Name: g.agentName(id), IsDefault: id == def,
 			Heartbeat: heartbeatHealth{Every: "disabled"}, Sessions: g.recentSessions(id, start),
@@ -209,17 +209,12 @@ func (g *Gateway) recentSessions(agent string, now time.Time) healthSessions {
 	}
 	out.Path = st.Path()
 	err = st.View(func(v *sessions.Snapshot) error {
-		out.Count = v.Len()
-		for _, hidden := range []string{"global", "unknown"} {
-			if _, ok := v.Get(hidden); ok {
-				out.Count--
-			}
-		}
+		out.Count = countAgentSessions(v)
 		for key, e := range v.Recent(0) {
 			if len(out.Recent) == 5 {
 				break
 			}
-			if key == "global" || key == "unknown" {
+			if noAgents(key) {
 				continue
 			}
 			r := recentSession{Key: key}
@@ -235,4 +230,19 @@ func (g *Gateway) recentSessions(agent string, now time.Time) healthSessions {
 		g.log.Warn("health: cannot read the session store", "path", st.Path(), "err", err)
 	}
 	return out
+}
+
+// noAgents reports whether a key is none of an agent's sessions: health and
+// status leave it out.
+func noAgents(key string) bool { return key == "global" || key == "unknown" }
+
+// countAgentSessions is how many sessions of its agent a store holds.
+func countAgentSessions(v *sessions.Snapshot) int {
+	n := v.Len()
+	for _, key := range []string{"global", "unknown"} {
+		if _, ok := v.Get(key); ok {
+			n--
+		}
+	}
+	return n
 }

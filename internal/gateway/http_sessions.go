@@ -1,10 +1,10 @@
 package gateway
 
 import (
+	"encoding/hex"
 	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -103,7 +103,7 @@ func (g *Gateway) sessionHistory(w http.ResponseWriter, r *http.Request, key str
 		noSession(w, key)
 		return
 	}
-	want := wantedPage(r.URL.Query())
+	want := wantedPage(r.URL.RawQuery)
 	if strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/event-stream") {
 		g.streamHistory(w, r, found.Key, want, scopes)
 		return
@@ -126,24 +126,45 @@ type pageRequest struct {
 	partly bool // limit or cursor were given, be it without effect
 }
 
-// wantedPage reads limit and cursor, leniently as JavaScript would.
-func wantedPage(query url.Values) pageRequest {
+// wantedPage reads limit and cursor of a query, leniently as JavaScript would.
+func wantedPage(query string) pageRequest {
 	p := pageRequest{before: math.MaxInt}
-	if limit := jstext.Trim(query.Get("limit")); limit != "" {
-		p.partly, p.limit = true, 1
-		if f, err := strconv.ParseFloat(limit, 64); err == nil && f >= 1 {
-			p.limit = int(min(f, maxHistory))
-		}
+	if limit := jstext.Trim(queryText(query, "limit")); limit != "" {
+		n, _ := jstext.ParseInt(limit)
+		p.partly, p.limit = true, min(max(n, 1), maxHistory)
 	}
-	if cursor := jstext.Trim(query.Get("cursor")); cursor != "" {
+	if cursor := jstext.Trim(queryText(query, "cursor")); cursor != "" {
 		p.partly = true
-		digits := jstext.TrimStart(strings.TrimPrefix(cursor, "seq:"))
-		if end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
-			digits = digits[:end]
-		}
-		if n, err := strconv.Atoi(digits); err == nil && n > 0 {
+		if n, _ := jstext.ParseInt(strings.TrimPrefix(cursor, "seq:")); n > 0 {
 			p.before = n
 		}
 	}
 	return p
+}
+
+// queryText is the first value of a name in a query, "" when there is none. What
+// is no percent-encoding stands for itself and a semicolon separates nothing, as
+// in a browser's URLSearchParams; net/url drops such pairs.
+func queryText(query, name string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		if key, value, _ := strings.Cut(pair, "="); unescapeQuery(key) == name {
+			return unescapeQuery(value)
+		}
+	}
+	return ""
+}
+
+func unescapeQuery(s string) string {
+	s = strings.ReplaceAll(s, "+", " ")
+	var out []byte
+	for s != "" {
+		if s[0] == '%' && len(s) >= 3 {
+			if b, err := hex.DecodeString(s[1:3]); err == nil {
+				out, s = append(out, b...), s[3:]
+				continue
+			}
+		}
+		out, s = append(out, s[0]), s[1:]
+	}
+	return string(jstext.ValidUTF8(out))
 }

@@ -45,7 +45,7 @@ func (g *Gateway) serveAvatar(w http.ResponseWriter, r *http.Request, agent stri
 	}
 	i := g.agentImage(sessions.NormalizeAgentID(agent))
 	switch {
-	case r.URL.Query().Get("meta") == "1":
+	case queryText(r.URL.RawQuery, "meta") == "1":
 		w.Header().Set("Cache-Control", "no-cache")
 		reply(w, http.StatusOK, g.avatarMeta(agent, i))
 	case i.content == nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/parleyd/parley/internal/hub"
 	"github.com/parleyd/parley/internal/protocol"
@@ -120,5 +121,16 @@ func TestBlockingCallsAreBounded(t *testing.T) {
 			}
 			c.calls.Wait()
 		})
+	}
+}
+
+func TestPatience(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"": handshakeTimeout, "x": handshakeTimeout, "0": handshakeTimeout, "-5": handshakeTimeout, "NaN": handshakeTimeout, "1e99": handshakeTimeout,
+		"700": 700 * time.Millisecond, " 1.5e3 ": 1500 * time.Millisecond, "60000": time.Minute,
+	} {
+		if got := patience(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
 	}
 }

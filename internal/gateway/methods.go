@@ -23,8 +23,8 @@ const (
 	// of a large file): they get a goroutine of their own and do not hold up
 	// the calls behind them.
 	blocking flags = 1 << iota
-	// unvalidated methods look at their params themselves; the schema that
-	// bears their name is for readers.
+	// unvalidated methods look at their params themselves, and what is no object
+	// counts as an empty one; the schema that bears their name is for readers.
 	unvalidated
 	// abandoned methods are blocking and only wait: their context ends with the
 	// connection. All other calls run to their end when the client leaves, so
@@ -80,7 +80,7 @@ var methods = []method{
 	bind("device.token.rotate", protocol.ScopePairing, (*Gateway).deviceTokenRotate),
 	bind("doctor", protocol.ScopeAdmin, (*Gateway).doctor, blocking),
 	bind("exec.approval.resolve", protocol.ScopeApprovals, (*Gateway).execApprovalResolve),
-	bind("gateway.identity.get", protocol.ScopeRead, (*Gateway).gatewayIdentity),
+	bind("gateway.identity.get", protocol.ScopeRead, (*Gateway).gatewayIdentity, unvalidated),
 	bind("health", protocol.ScopeNone, (*Gateway).healthMethod, unvalidated),
 	bind("last-heartbeat", protocol.ScopeRead, (*Gateway).lastHeartbeat, unvalidated),
 	bind("logs.tail", protocol.ScopeRead, (*Gateway).logsTail),

@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"regexp"
@@ -220,15 +221,16 @@ type okResult struct {
 func (g *Gateway) systemEvent(_ context.Context, c *call, p rawParams) (okResult, error) {
 	params, err := rawjson.Parse(p)
 	if err != nil {
-		return okResult{}, protocol.Invalidf("invalid system-event params: must be object")
+		return okResult{}, fmt.Errorf("decode params of system-event: %w", err)
 	}
 	text := jstext.Trim(params.Text("text"))
 	if text == "" {
 		return okResult{}, protocol.Invalidf("text required")
 	}
 	told := parsePresenceText(text)
+	named := told // a host or address counts as a name only where the text says it
 	overlay(&told, params)
-	key := cmp.Or(told.DeviceID, told.InstanceID, told.Host, told.IP, jstext.Cut(text, 64))
+	key := cmp.Or(told.DeviceID, told.InstanceID, named.Host, named.IP, jstext.Cut(text, 64))
 	g.presence.set(key, func(e *present) {
 		merged := e.PresenceEntry
 		mergePresence(&merged, told)
@@ -238,7 +240,10 @@ func (g *Gateway) systemEvent(_ context.Context, c *call, p rawParams) (okResult
 	return okResult{OK: true}, nil
 }
 
-var presenceText = regexp.MustCompile(`^Node: ([^ (]+)(?: \(([^)]+)\))?((?: · .+)?)$`)
+// presenceText is the whole of the usual form; a text that lacks a part of it
+// is only a text.
+var presenceText = regexp.MustCompile(`(?i)^Node:\s*([^ (]+)\s*\(([^)]+)\)\s*·\s*app\s+([^·]+?)\s*·\s*last input\s+(\d+)s ago` +
+	`\s*·\s*mode\s+([^·]+?)\s*·\s*reason\s+(.+)$`)
 
 // parsePresenceText reads "Node: <host> (<ip>) · app <v> · last input <n>s ago
 // · mode <m> · reason <r>".
@@ -248,22 +253,9 @@ func parsePresenceText(text string) protocol.PresenceEntry {
 	if m == nil {
 		return e
 	}
-	e.Host, e.IP = m[1], m[2]
-	for part := range strings.SplitSeq(m[3], " · ") {
-		name, value, _ := strings.Cut(part, " ")
-		switch name {
-		case "app":
-			e.Version = value
-		case "mode":
-			e.Mode = value
-		case "reason":
-			e.Reason = value
-		case "last":
-			n := strings.TrimSuffix(strings.TrimPrefix(value, "input "), "s ago")
-			if s, err := strconv.ParseInt(n, 10, 64); err == nil {
-				e.LastInputSeconds = &s
-			}
-		}
+	e.Host, e.IP, e.Version, e.Mode, e.Reason = m[1], m[2], m[3], m[5], m[6]
+	if seconds, err := strconv.ParseFloat(m[4], 64); err == nil {
+		e.LastInputSeconds = &seconds
 	}
 	return e
 }
@@ -280,18 +272,22 @@ func overlay(e *protocol.PresenceEntry, p rawjson.Object) {
 		}
 	}
 	if n, ok := rawjson.Number(p.Get("lastInputSeconds")); ok {
-		s := int64(n)
-		e.LastInputSeconds = &s
+		e.LastInputSeconds = &n
 	}
 	e.Roles, e.Scopes = texts(p.Get("roles")), texts(p.Get("scopes"))
 }
 
+// texts are the strings of a list that holds nothing else.
 func texts(v rawjson.Value) []string {
 	var out []string
 	list, _ := rawjson.Array(v)
 	for _, one := range list {
-		if s, ok := rawjson.Text(one); ok && jstext.Trim(s) != "" {
-			out = union(out, jstext.Trim(s))
+		s, ok := rawjson.Text(one)
+		if !ok {
+			return nil
+		}
+		if s = jstext.Trim(s); s != "" {
+			out = union(out, s)
 		}
 	}
 	return out

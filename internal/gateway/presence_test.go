@@ -10,11 +10,19 @@ import (
 )
 
 func TestParsePresenceText(t *testing.T) {
-	seven := int64(7)
+	seven := 7.0
+	box := protocol.PresenceEntry{Host: "box", IP: "10.0.0.5", Version: "1.2", LastInputSeconds: &seven, Mode: "local", Reason: "launch"}
+	rest := box
+	rest.Reason = "launch · again"
 	for text, want := range map[string]protocol.PresenceEntry{
-		"Node: box (10.0.0.5) · app 1.2 · last input 7s ago · mode local · reason launch": {
-			Host: "box", IP: "10.0.0.5", Version: "1.2", LastInputSeconds: &seven, Mode: "local", Reason: "launch"},
-		"Node: box · mode x": {Host: "box", Mode: "x"},
+		"Node: box (10.0.0.5) · app 1.2 · last input 7s ago · mode local · reason launch":         box,
+		"node:  box(10.0.0.5)· app  1.2 · last input 7s ago ·mode local · reason launch":          box,
+		"Node: box (10.0.0.5) · app 1.2 · last input 7s ago · mode local · reason launch · again": rest,
+		"Node: box (10.0.0.5) · app 1.2 · last input 7s ago · mode local · reason":                {},
+		"Node: box (10.0.0.5) · app 1.2 · last input 7s ago · mode a · mode b · reason launch":    {},
+		"Node: box (10.0.0.5) · app 1.2 · last input -7s ago · mode local · reason launch":        {},
+		"Node: my box (10.0.0.5) · app 1.2 · last input 7s ago · mode local · reason launch":      {},
+		"Node: box · mode x": {},
 		"something else":     {},
 	} {
 		want.Text = text

@@ -5,11 +5,11 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/coder/websocket"
 
 	"github.com/parleyd/parley/internal/auth"
+	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -92,7 +92,7 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, scopes protocol.S
 		return
 	}
 	awaitBody(w, 0) // the calls may take longer
-	body = []byte(strings.ToValidUTF8(string(body), "\uFFFD"))
+	body = jstext.ValidUTF8(body)
 	c := newConn(nil, r, g.maxBuffered)
 	g.enterRPC(c, scopes)
 	c.remoteIP = g.gate.placeOf(r).Addr.String() // what is limited is the client, not the request

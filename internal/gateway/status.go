@@ -65,9 +65,9 @@ type statusRow struct {
 	OutputTokens     rawjson.Value `json:"outputTokens,omitempty"`
 	CacheRead        rawjson.Value `json:"cacheRead,omitempty"`
 	CacheWrite       rawjson.Value `json:"cacheWrite,omitempty"`
-	TotalTokens      *int64        `json:"totalTokens"`
+	TotalTokens      *float64      `json:"totalTokens"`
 	TotalTokensFresh bool          `json:"totalTokensFresh"`
-	RemainingTokens  *int64        `json:"remainingTokens"`
+	RemainingTokens  *float64      `json:"remainingTokens"`
 	PercentUsed      *int64        `json:"percentUsed"`
 	Model            string        `json:"model"`
 	ContextTokens    int64         `json:"contextTokens"`
@@ -115,10 +115,13 @@ func (g *Gateway) agentStatus(id string) agentStatus {
 	}
 	a.Path = st.Path()
 	err = st.View(func(v *sessions.Snapshot) error {
-		a.Count = v.Len()
+		a.Count = countAgentSessions(v)
 		for key, e := range v.Recent(0) {
 			if len(a.Recent) == 10 {
 				break
+			}
+			if noAgents(key) {
+				continue
 			}
 			a.Recent = append(a.Recent, g.statusRow(id, key, e))
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -27,7 +28,7 @@ func (g *Gateway) contextTokens(m config.ModelRef) int64 {
 
 // statusRow is one session for status.
 func (g *Gateway) statusRow(agent, key string, e sessions.Entry) statusRow {
-	row, _ := g.row(key) // a key in an old spelling has no row of its own: its tokens stay unknown
+	row, _ := g.row(key) // a key in an old spelling has no row of its own: its model is the default
 	r := statusRow{
 		AgentID: agent, Key: key, Kind: kindOf(key, e), SessionID: e.SessionID(),
 		ThinkingLevel: e.Value("thinkingLevel"), FastMode: e.Value("fastMode"), VerboseLevel: e.Value("verboseLevel"),
@@ -35,7 +36,7 @@ func (g *Gateway) statusRow(agent, key string, e sessions.Entry) statusRow {
 		SystemSent: e.Value("systemSent"), AbortedLastRun: e.Value("abortedLastRun"),
 		InputTokens: e.Value("inputTokens"), OutputTokens: e.Value("outputTokens"),
 		CacheRead: e.Value("cacheRead"), CacheWrite: e.Value("cacheWrite"),
-		TotalTokensFresh: row.TotalTokensFresh, Model: cmp.Or(row.Model, g.cfg.DefaultModel(agent).Model),
+		Model:         cmp.Or(row.Model, g.cfg.DefaultModel(agent).Model),
 		ContextTokens: g.contextTokens(g.cfg.DefaultModel(agent)), Flags: statusFlags(e),
 	}
 	if at := e.UpdatedAt(); at > 0 {
@@ -45,12 +46,22 @@ func (g *Gateway) statusRow(agent, key string, e sessions.Entry) statusRow {
 	if n, ok := rawjson.Number(row.ContextTokens); ok && n > 0 {
 		r.ContextTokens = int64(n)
 	}
-	if n, ok := rawjson.Number(row.TotalTokens); ok {
-		total := int64(n)
-		left, used := max(r.ContextTokens-total, 0), min((total*100+r.ContextTokens/2)/r.ContextTokens, 999)
-		r.TotalTokens, r.RemainingTokens, r.PercentUsed = &total, &left, &used
-	}
+	r.countTokens(e)
 	return r
+}
+
+// countTokens fills in how much of the context window a session fills, as its
+// entry says it: unlike a row of the list, status looks into no transcript.
+func (r *statusRow) countTokens(e sessions.Entry) {
+	total, counted := rawjson.Number(e.Value("totalTokens"))
+	fresh, told := e.Bool("totalTokensFresh")
+	r.TotalTokensFresh = counted && (fresh || !told)
+	if !r.TotalTokensFresh || total < 0 {
+		return
+	}
+	window := float64(r.ContextTokens)
+	left, used := max(window-total, 0), int64(min(math.Floor(total/window*100+0.5), 999))
+	r.TotalTokens, r.RemainingTokens, r.PercentUsed = &total, &left, &used
 }
 
 // statusFlags are an entry's settings in short.

@@ -4,6 +4,7 @@
 package jstext
 
 import (
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -78,3 +79,76 @@ func Lower(s string) string {
 
 // ISO is t in UTC with exactly three decimals, as toISOString writes it.
 func ISO(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// ValidUTF8 is b with U+FFFD for what is no UTF-8, as JavaScript decodes it: one
+// for each byte that begins no character, and one for a character that breaks
+// off.
+func ValidUTF8(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	out := make([]byte, 0, len(b)+8)
+	for len(b) > 0 {
+		n := brokenLen(b)
+		if r, size := utf8.DecodeRune(b); r != utf8.RuneError || size > 1 {
+			n = size
+			out = append(out, b[:n]...)
+		} else {
+			out = append(out, "\uFFFD"...)
+		}
+		b = b[n:]
+	}
+	return out
+}
+
+// brokenLen is how many bytes at the beginning of b, which is not empty, look
+// like the beginning of a character.
+func brokenLen(b []byte) int {
+	least, most := byte(0x80), byte(0xBF) // of the second byte
+	want := 1
+	switch first := b[0]; {
+	case first >= 0xE0 && first <= 0xEF:
+		want = 2
+		if first == 0xE0 {
+			least = 0xA0
+		} else if first == 0xED {
+			most = 0x9F
+		}
+	case first >= 0xF0 && first <= 0xF4:
+		want = 3
+		if first == 0xF0 {
+			least = 0x90
+		} else if first == 0xF4 {
+			most = 0x8F
+		}
+	}
+	n := 1
+	for n < want && n < len(b) && b[n] >= least && b[n] <= most {
+		least, most = 0x80, 0xBF
+		n++
+	}
+	return n
+}
+
+// ParseInt reads the whole number that text begins with, as JavaScript's
+// parseInt does with radix 10: what follows it does not matter. Numbers that are
+// too large become the largest. It reports false when there is none.
+func ParseInt(text string) (n int, ok bool) {
+	text = TrimStart(text)
+	negative := strings.HasPrefix(text, "-")
+	if negative || strings.HasPrefix(text, "+") {
+		text = text[1:]
+	}
+	for ; text != "" && text[0] >= '0' && text[0] <= '9'; text = text[1:] {
+		ok = true
+		if n > (math.MaxInt-9)/10 {
+			n = math.MaxInt
+			continue
+		}
+		n = 10*n + int(text[0]-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return n, ok
+}

@@ -9,7 +9,7 @@ type PresenceEntry struct {
 	DeviceFamily     string   `json:"deviceFamily,omitzero"`
 	ModelIdentifier  string   `json:"modelIdentifier,omitzero"`
 	Mode             string   `json:"mode,omitzero"`
-	LastInputSeconds *int64   `json:"lastInputSeconds,omitzero"`
+	LastInputSeconds *float64 `json:"lastInputSeconds,omitzero"`
 	Reason           string   `json:"reason,omitzero"`
 	Tags             []string `json:"tags,omitempty"`
 	Text             string   `json:"text,omitzero"`

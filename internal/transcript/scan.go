@@ -145,9 +145,4 @@ func blank(line []byte) bool {
 }
 
 // readable is line as text: a frame that holds it must be valid UTF-8.
-func readable(line []byte) []byte {
-	if utf8.Valid(line) {
-		return line
-	}
-	return bytes.ToValidUTF8(line, []byte("\uFFFD"))
-}
+func readable(line []byte) []byte { return jstext.ValidUTF8(line) }
