@@ -76,16 +76,21 @@ type image struct {
 }
 
 // agentImage is the first avatar of an agent that is an image: what the
-// configuration says of the page, then of the agent, then the agent's file.
-// Nobody has to prove anything to see it, so only files that bear an image's
-// name are read, and none outside the workspace.
+// configuration says, then the agent's file. The page shows its own avatar, when
+// that is a file, as the default agent's image, so that comes last. Nobody has to
+// prove anything to see it, so only files that bear an image's name are read, and
+// none outside the workspace.
 func (g *Gateway) agentImage(agent string) image {
 	workspace := g.cfg.Workspace(agent)
-	avatars := []string{g.cfg.UI.AssistantAvatar}
+	var avatars []string
 	if a, _ := g.cfg.Agent(agent); a.Identity != nil {
 		avatars = append(avatars, a.Identity.Avatar)
 	}
-	for _, avatar := range append(avatars, fileIdentity(workspace).Avatar) {
+	avatars = append(avatars, fileIdentity(workspace).Avatar)
+	if own := g.cfg.UI.AssistantAvatar; agent == g.cfg.DefaultAgent() && !urlAvatar(own) {
+		avatars = append(avatars, own)
+	}
+	for _, avatar := range avatars {
 		if urlAvatar(avatar) {
 			return image{url: avatar}
 		}

@@ -309,6 +309,30 @@ func TestAvatars(t *testing.T) {
 	}
 }
 
+// The avatar of the page is no other agent's, and hides none of the default
+// agent's own.
+func TestAvatarOfThePage(t *testing.T) {
+	for _, c := range []struct{ page, own, main string }{
+		{"ui.png", "", "UI"},
+		{"ui.png", `,"identity":{"avatar":"own.png"}`, "OWN"},
+		{"https://x.example/ui.png", `,"identity":{"avatar":"own.png"}`, "OWN"},
+		{"https://x.example/ui.png", "", ""},
+	} {
+		g := webWith(t, `{"ui":{"assistant":{"avatar":"`+c.page+`"}},"agents":{"list":[{"id":"main","default":true,"workspace":"w"`+c.own+`},`+
+			`{"id":"z","workspace":"w"}]}}`, map[string]string{"w/ui.png": "UI", "w/own.png": "OWN"})
+		want := uiMissing
+		if c.main != "" {
+			want = found("image/png", c.main)
+		}
+		if diff := cmp.Diff(want, pageOf(ask(g, "GET", "/avatar/main"))); diff != "" {
+			t.Errorf("page %s, own %s (-want +got):\n%s", c.page, c.own, diff)
+		}
+		if diff := cmp.Diff(uiMissing, pageOf(ask(g, "GET", "/avatar/z"))); diff != "" {
+			t.Errorf("page %s, another agent (-want +got):\n%s", c.page, diff)
+		}
+	}
+}
+
 // FuzzFileName: whatever the path, the name is one inside the directory.
 func FuzzFileName(f *testing.F) {
 	for _, path := range []string{"/", "/a/../..", "/assets/..", "//x", "/a\x00b", "/x/assets/../../y", "/..%2f", `/..\x`} {
