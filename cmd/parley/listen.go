@@ -43,6 +43,19 @@ func listen(ctx context.Context, g config.Gateway, log *slog.Logger) ([]net.List
 	return ls, nil
 }
 
+// settleTailnet makes a bind to the tailnet one to its address here, host, or to
+// loopback where this machine is in none: so it is guarded as what it is.
+func settleTailnet(g *config.Gateway, host string, log *slog.Logger) {
+	if g.Bind != "tailnet" {
+		return
+	}
+	if host == "" {
+		log.Warn("this machine is in no tailnet: listening on loopback only", "bind", g.Bind)
+		host = "127.0.0.1"
+	}
+	g.Bind, g.CustomBindHost = "custom", host
+}
+
 // hosts are the address that is needed, and those that are nice to have.
 func hosts(g config.Gateway) (host string, others []string) {
 	switch g.Bind {
@@ -50,15 +63,13 @@ func hosts(g config.Gateway) (host string, others []string) {
 		return "0.0.0.0", nil
 	case "custom":
 		return g.CustomBindHost, nil
-	case "tailnet":
-		return tailnetHost(), nil
 	case "auto":
 		return "127.0.0.1", nil
 	}
 	return "127.0.0.1", []string{"::1"}
 }
 
-// tailnetHost is this machine's address in a tailnet, else loopback.
+// tailnetHost is this machine's address in a tailnet, "" when it has none.
 func tailnetHost() string {
 	tailnet := netip.MustParsePrefix("100.64.0.0/10")
 	addrs, _ := net.InterfaceAddrs() // none is an answer too
@@ -67,7 +78,7 @@ func tailnetHost() string {
 			return p.Addr().String()
 		}
 	}
-	return "127.0.0.1"
+	return ""
 }
 
 func listenPatiently(ctx context.Context, host string, port int) (net.Listener, error) {

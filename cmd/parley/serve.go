@@ -79,6 +79,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams
 	if err := cfg.CheckStart(); err != nil {
 		return fault{exitConfig, err, "Nothing was started. Mend the configuration, or give --bind and --token."}
 	}
+	settleTailnet(&cfg.Gateway, tailnetHost(), log)
 	pair, err := loadPair(cfg, log)
 	if err != nil {
 		return err
