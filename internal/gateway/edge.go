@@ -53,12 +53,21 @@ func (e *edge) add(what, how string, n int64) {
 
 func (e *edge) one(what, how string) { e.add(what, how, 1) }
 
+// closeLabel is what a close code is counted under: clients may send any of two
+// thousand codes of their own.
+func closeLabel(code websocket.StatusCode) string {
+	if code >= 3000 {
+		return strconv.Itoa(int(code)/1000) + "xxx"
+	}
+	return strconv.Itoa(int(code))
+}
+
 // tellEnd counts and logs how a connection ended: by whose word, with what code,
 // after how many bytes. Strangers that never said a word are worth less.
 func (g *Gateway) tellEnd(c *conn) {
 	status, reason, by := c.lastWord()
 	sent, drops := c.out.totals()
-	g.edge.one(edgeClosed, strconv.Itoa(int(status)))
+	g.edge.one(edgeClosed, closeLabel(status))
 	g.edge.add(edgeReceived, "", c.received)
 	g.edge.add(edgeSent, "", sent)
 	var dropped int64
