@@ -3,6 +3,7 @@
 # make test       all tests, with the race detector
 # make build      bin/parley, static
 # make scenarios  the recorded scenarios against bin/parley, with both players
+# make attacks    floods, JSON bombs, hostile values and slow consumers in their full size
 # make crash      kill the daemon ROUNDS times while clients write, and more of the kind
 # make fuzz       every fuzz target of FUZZPKGS (all) for FUZZTIME
 # make bench      benchmarks through the wire, beside their floors
@@ -16,7 +17,7 @@ ROUNDS      ?= 400
 BENCHTIME   ?= 2s
 TESTFLAGS   ?=
 
-.PHONY: all check test build scenarios crash fuzz bench clean
+.PHONY: all check test build scenarios attacks crash fuzz bench clean
 
 all: check test build
 
@@ -34,6 +35,9 @@ build:
 
 scenarios: build
 	$(GO) run ./internal/nodeplay -gateway bin/parley
+
+attacks:
+	$(GO) test -count=1 -v -run 'Flood|JSONBombs|Hostile|ManySlow' ./internal/gateway -args -floods 5000 -bombs 1000000 -hostile 100 -subscribers 1000
 
 crash:
 	mkdir -p .cache/crash
