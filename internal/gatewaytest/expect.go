@@ -106,6 +106,9 @@ func (e *Expectations) addDifference(line string) error {
 	if err != nil || parts[2] == "" || parts[3] == "" {
 		return errors.New("want: folder/name | step | path | reason")
 	}
+	if slices.ContainsFunc(e.Differences[parts[0]], func(d Difference) bool { return d.Step == step && d.Path == parts[2] }) {
+		return fmt.Errorf("%s, step %d, %s is listed twice", parts[0], step, parts[2])
+	}
 	e.Differences[parts[0]] = append(e.Differences[parts[0]], Difference{step, parts[2], parts[3]})
 	return e.known(parts[0])
 }

@@ -30,6 +30,7 @@ func TestExpectationsRefuseUnknownNames(t *testing.T) {
 		{"chat/09-x", "", "no scenario is named"},
 		{"chat/01-a\nchat/01-a", "", "listed twice"},
 		{"", "chat/09-x | 1 | a | why", "no scenario is named"},
+		{"", "chat/01-a | 1 | a | why\nchat/01-a | 1 | a | also why", "listed twice"},
 		{"", "chat/01-a | 1 | a", "want: folder/name"},
 		{"", "chat/01-a | x | a | why", "want: folder/name"},
 	} {
