@@ -15,10 +15,13 @@ import (
 // method health may answer with.
 const healthInterval = time.Minute
 
-// healthPause is how long everybody is left alone after a refresh: who connects
-// over and over, or a thousand who come at once, must not make the gateway tell
-// each of the others each time.
-const healthPause = 50 * time.Millisecond
+// Everybody is told at once healthBurst times, and then once in healthPause: who
+// connects over and over, or a thousand who come at once, must not make the
+// gateway tell each of the others each time.
+const (
+	healthPause = 50 * time.Millisecond
+	healthBurst = 20
+)
 
 // health keeps the last health snapshot and refreshes it: at start, every
 // minute, after each connect and when asked (spec: protocol 15.1). Refreshes
@@ -34,7 +37,7 @@ type health struct {
 	version int64
 	last    *healthSnapshot
 	taken   time.Time
-	told    time.Time // when everybody was told last
+	paid    time.Time // when all that was told is made up for, a healthPause each
 }
 
 type healthSnapshot struct {
@@ -90,8 +93,7 @@ func (h *health) run(ctx context.Context) {
 	t := time.NewTicker(healthInterval)
 	defer t.Stop()
 	for {
-		h.refresh()
-		if !pause(ctx, healthPause) {
+		if !h.refresh() && !pause(ctx, healthPause) {
 			return
 		}
 		select {
@@ -119,25 +121,29 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (h *health) refreshSoon() { token(h.wish) }
 
 // refresh takes a new snapshot and tells everybody, or has everybody told soon
-// when that was done just before.
-func (h *health) refresh() {
+// when that was done too often just before; told is false then.
+func (h *health) refresh() (told bool) {
 	h.refreshing.Lock()
 	defer h.refreshing.Unlock()
 	s := h.look()
 	h.mu.Lock()
 	h.version++
 	h.last, h.taken = &s, time.Now()
-	early := h.taken.Sub(h.told) < healthPause
-	if !early {
-		h.told = h.taken
+	if h.paid.Before(h.taken) {
+		h.paid = h.taken
+	}
+	told = h.paid.Sub(h.taken) < healthBurst*healthPause
+	if told {
+		h.paid = h.paid.Add(healthPause)
 	}
 	h.mu.Unlock()
-	if early {
+	if !told {
 		h.refreshSoon()
-		return
+		return told
 	}
 	v := h.g.stateVersion()
 	h.g.hub.Publish(hub.Event{Name: "health", To: hub.All(), Policy: hub.CloseIfSlow, State: &v, Payload: rawjson.MustMarshal(s)})
+	return told
 }
 
 // current is the health version.
