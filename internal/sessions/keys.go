@@ -133,16 +133,21 @@ func validAgentID(id string) bool {
 }
 
 // Malformed reports whether a key, given or canonical, begins like an agent
-// key but is none, or names an agent by something that is no agent id. Such a
-// session would lie in the file of another agent than its key says, so writes
-// refuse it; reads just do not find it.
+// key but is none, names an agent by something that is no agent id, or is read
+// as an agent key only because of colons before it. Such a session would lie
+// in the file of another agent than its key says, or be listed under another
+// key than it was made with, so writes refuse it; reads just do not find it.
 func Malformed(key string) bool {
 	key = jstext.Lower(jstext.Trim(key))
-	if !strings.HasPrefix(key, "agent:") {
+	if !strings.HasPrefix(strings.TrimLeft(key, ":"), "agent:") {
 		return false
 	}
 	agent, rest, ok := ParseKey(key)
-	return !ok || !validAgentID(agent) || key != "agent:"+agent+":"+rest
+	if !ok {
+		// ":agent:x" names no agent and is a key like any other text.
+		return strings.HasPrefix(key, "agent:")
+	}
+	return !validAgentID(agent) || key != "agent:"+agent+":"+rest
 }
 
 // Rest is what follows the agent id in a canonical key, or the whole key when
