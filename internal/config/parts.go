@@ -48,6 +48,9 @@ type Parley struct {
 	// RunsOnRestart is "close" (default) or "resume": what becomes of queued
 	// messages that a restart found.
 	RunsOnRestart string
+	// RunsCompaction is "off" (default) or "auto": whether a conversation that does
+	// not fit into the model's context window is summed up by the model.
+	RunsCompaction string
 	// Strangers limits the connections of those who have shown no secret.
 	Strangers Strangers
 }
@@ -66,7 +69,7 @@ const (
 )
 
 func (p *Parley) defaults() {
-	*p = Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close", Strangers: Strangers{32, 1024}}
+	*p = Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close", RunsCompaction: "off", Strangers: Strangers{32, 1024}}
 }
 
 func (p *Parley) read() reader {
@@ -80,6 +83,7 @@ func (p *Parley) read() reader {
 		}, "")},
 		{name: "runs", read: object([]field{
 			{name: "onRestart", read: oneOf(&p.RunsOnRestart, "close", "resume")},
+			{name: "compaction", read: oneOf(&p.RunsCompaction, "off", "auto")},
 		}, "")},
 	}, "")
 }

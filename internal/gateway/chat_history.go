@@ -25,11 +25,12 @@ type chatHistoryResult struct {
 
 // inFlightRun is the answer that is just being given: a client that comes in the
 // middle shows Text and goes on with the chat deltas of the run whose seq is
-// greater.
+// greater. MessageID is the id of the message that it will be.
 type inFlightRun struct {
-	RunID string `json:"runId"`
-	Text  string `json:"text"`
-	Seq   int    `json:"seq"`
+	RunID     string `json:"runId"`
+	MessageID string `json:"messageId"`
+	Text      string `json:"text"`
+	Seq       int    `json:"seq"`
 }
 
 // chatHistory gives the last messages of a session cleaned for showing, and
@@ -57,7 +58,7 @@ func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistory
 			r.Messages = transcript.History(list)
 			// A run that ended meanwhile may be in the messages, too.
 			if now, still := g.engine.Answering(key); going && still && now.RunID == before.RunID {
-				r.InFlightRun = &inFlightRun{before.RunID, before.Text, before.Seq}
+				r.InFlightRun = &inFlightRun{before.RunID, before.MessageID, before.Text, before.Seq}
 			}
 		}
 	}

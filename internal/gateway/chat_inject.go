@@ -36,7 +36,7 @@ func (g *Gateway) chatInject(_ context.Context, _ *call, p protocol.ChatInjectPa
 	if err != nil {
 		return chatInjectResult{}, protocol.Unavailablef("failed to write transcript: %v", err)
 	}
-	events := append(g.messageEvents(f.Key, a), finalOwn("inject-"+a.ID, f.Key, 0, line))
+	events := append(g.messageEvents(f.Key, a), finalOwn("inject-"+a.ID, f.Key, 0, line, a.ID))
 	g.hub.Publish(events...)
 	return chatInjectResult{OK: true, MessageID: a.ID}, nil
 }
@@ -56,10 +56,10 @@ func (g *Gateway) appendOwn(ref transcript.Ref, line transcript.Line) (transcrip
 
 // finalOwn is the chat event of a message of the gateway itself: the whole
 // message, its texts without directive tags.
-func finalOwn(runID, key string, seq int, line transcript.Line) hub.Event {
+func finalOwn(runID, key string, seq int, line transcript.Line, id string) hub.Event {
 	return chatEvent(chatPayload{
 		RunID: runID, SessionKey: key, Seq: seq, State: "final", Message: withoutTags(line.Fields.Get("message")),
-	})
+	}, id)
 }
 
 // withoutTags is a message whose text blocks have no directive tags.

@@ -145,13 +145,13 @@ func (g *Gateway) serveCommand(ctx context.Context, key, runID, text string, cmd
 		line := runs.OwnLine(answer, time.Now())
 		var a transcript.Appended
 		if a, err = g.appendOwn(runs.Ref(f.Store, f.Key, f.Entry), line); err == nil {
-			g.hub.Publish(append(g.messageEvents(key, a), finalOwn(runID, key, 1, line))...)
+			g.hub.Publish(append(g.messageEvents(key, a), finalOwn(runID, key, 1, line, a.ID))...)
 			return nil
 		}
 	}
 	g.hub.Publish(chatEvent(chatPayload{
 		RunID: runID, SessionKey: key, Seq: 1, State: "error", ErrorMessage: cutText(err.Error(), chatErrorLimit, "..."),
-	}))
+	}, ""))
 	return err
 }
 

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/parleyd/parley/internal/hub"
@@ -92,15 +94,30 @@ func agentEvent(runID, stream, key string, seq int, at int64, data any) hub.Even
 	})}
 }
 
-// chatEvent is an event chat that ends something and must not be lost.
-func chatEvent(p chatPayload) hub.Event {
-	return hub.Event{Name: "chat", To: hub.All(), Policy: hub.CloseIfSlow, Payload: rawjson.MustMarshal(p)}
+// chatEvent is an event chat that ends something and must not be lost. id is that
+// of the message in the transcript, "" when there is none.
+func chatEvent(p chatPayload, id string) hub.Event {
+	e := hub.Event{Name: "chat", To: hub.All(), Policy: hub.CloseIfSlow, Payload: rawjson.MustMarshal(p)}
+	if p.Message != nil && id != "" {
+		p.Message = withID(p.Message, id)
+		e.Payload4 = rawjson.MustMarshal(p)
+	}
+	return e
+}
+
+// withID is a message of a chat event as it is from protocol 4 on: deltas and the
+// end of a run name the line of the transcript that they become, so that a client
+// which has read that does not show it twice.
+func withID(message rawjson.Value, id string) rawjson.Value {
+	body := bytes.TrimSuffix(message, []byte("}"))
+	return append(append(slices.Clip(append(slices.Clone(body), `,"id":`...)), rawjson.MustMarshal(id)...), '}')
 }
 
 // deltaEvent is a chat delta: the whole text so far, so it may be lost.
-func deltaEvent(p chatPayload, d *runs.ChatDelta) hub.Event {
+func deltaEvent(p chatPayload, d *runs.ChatDelta, id string) hub.Event {
 	p.State = "delta"
 	e := hub.Event{Name: "chat", To: hub.All(), Policy: hub.DropIfSlow, Payload: rawjson.MustMarshal(p)}
+	p.Message = withID(p.Message, id)
 	p.DeltaText, p.Replace = d.Added, d.Replace
 	e.Payload4 = rawjson.MustMarshal(p)
 	return e
@@ -129,16 +146,71 @@ func (o runEvents) Started(s runs.Start) {
 func (o runEvents) Said(p runs.Piece) {
 	events := []hub.Event{agentEvent(p.RunID, "assistant", p.Key, p.Seq, p.At, assistantPiece{p.Text, p.Added})}
 	if p.Chat != nil {
-		events = append(events, deltaEvent(chatPayload{RunID: p.RunID, SessionKey: p.Key, Seq: p.Seq, Message: chatText(p.Text)}, p.Chat))
+		events = append(events, deltaEvent(chatPayload{RunID: p.RunID, SessionKey: p.Key, Seq: p.Seq, Message: chatText(p.Text)}, p.Chat, p.MessageID))
 	}
 	o.g.hub.Publish(events...)
+}
+
+// fallback is the data of an agent event that tells of a change of the model, in
+// the words of existing clients.
+type fallback struct {
+	Phase            string        `json:"phase"`
+	SelectedProvider string        `json:"selectedProvider"`
+	SelectedModel    string        `json:"selectedModel"`
+	ActiveProvider   string        `json:"activeProvider"`
+	ActiveModel      string        `json:"activeModel"`
+	Before           string        `json:"previousActiveModel,omitzero"`
+	Reason           string        `json:"reasonSummary,omitzero"`
+	Summaries        []string      `json:"attemptSummaries,omitzero"`
+	Attempts         []failedModel `json:"attempts,omitzero"`
+}
+
+type failedModel struct {
+	Provider string `json:"provider"`
+	Model    string `json:"model"`
+	Reason   string `json:"error"`
+}
+
+// FellBack tells that another model answers than the session's, or that its own
+// does so again.
+func (o runEvents) FellBack(f runs.Fallback) {
+	data := fallback{
+		Phase: "fallback", SelectedProvider: f.Chosen.Provider, SelectedModel: f.Chosen.Model,
+		ActiveProvider: f.Active.Provider, ActiveModel: f.Active.Model, Before: f.Before,
+		Reason: cutText(f.Reason, agentErrorLimit, "…"),
+	}
+	if f.Before != "" {
+		data.Phase = "fallback_cleared"
+	}
+	for _, a := range f.Attempts {
+		reason := cutText(a.Reason, agentErrorLimit, "…")
+		data.Summaries = append(data.Summaries, a.Model.String()+": "+reason)
+		data.Attempts = append(data.Attempts, failedModel{a.Model.Provider, a.Model.Model, reason})
+	}
+	o.g.hub.Publish(agentEvent(f.RunID, "lifecycle", f.Key, f.Seq, f.At, data))
+}
+
+// summing is the data of an agent event about a compaction.
+type summing struct {
+	Phase     string `json:"phase"`
+	WillRetry *bool  `json:"willRetry,omitzero"`
+	Completed *bool  `json:"completed,omitzero"`
+}
+
+// Compacting tells that a conversation is being summed up, or was.
+func (o runEvents) Compacting(s runs.Summing) {
+	data := summing{Phase: "start"}
+	if s.Ended {
+		data = summing{Phase: "end", WillRetry: new(false), Completed: new(s.Done)}
+	}
+	o.g.hub.Publish(agentEvent(s.RunID, "compaction", s.Key, s.Seq, s.At, data))
 }
 
 // Aborted tells that a run was ended from outside.
 func (o runEvents) Aborted(a runs.Abortion) {
 	o.g.hub.Publish(chatEvent(chatPayload{
 		RunID: a.RunID, SessionKey: a.Key, Seq: a.Seq, State: "aborted", StopReason: a.Reason, Message: chatText(a.Text),
-	}))
+	}, a.MessageID))
 }
 
 // Finished tells the end of a run: of an aborted one only how it ended, for its
@@ -168,12 +240,12 @@ func endOfChat(e runs.End) []hub.Event {
 	last := chatPayload{RunID: e.RunID, SessionKey: e.Key, Seq: e.Seq, State: "final", Message: chatText(e.Text)}
 	var events []hub.Event
 	if e.Chat != nil {
-		events = append(events, deltaEvent(last, e.Chat))
+		events = append(events, deltaEvent(last, e.Chat, e.MessageID))
 	}
 	if e.Status == runs.Failed {
 		last.State, last.Message, last.ErrorMessage = "error", nil, cutText(e.Error, chatErrorLimit, "...")
 	}
-	return append(events, chatEvent(last))
+	return append(events, chatEvent(last, e.MessageID))
 }
 
 // cutText cuts a text that is longer than n characters and marks the cut.

@@ -12,6 +12,8 @@ import (
 const (
 	// chatInterval is the least time between two chat deltas of a run.
 	chatInterval = 150 * time.Millisecond
+	// joinFor is the least time between two pieces of a run that are told.
+	joinFor = 15 * time.Millisecond
 	// silence is an answer that nobody is shown.
 	silence = "NO_REPLY"
 )
@@ -151,32 +153,73 @@ func (r *run) hear(d model.Delta) {
 		return
 	}
 	a.add(d.Text)
-	r.tell(a.visible())
+	r.tellSoon()
 }
 
-// tell reports that the answer reads text now. The caller holds the mutex.
-func (r *run) tell(text string) {
+// tellSoon tells of what the answer has grown by: at once, or with what comes in
+// the next moment, when something was told just now. A piece repeats the whole
+// answer to everybody, so a fast model would cost them a long text for each word.
+// The caller holds the mutex.
+func (r *run) tellSoon() {
+	v := &r.voice
+	if v.pending {
+		return
+	}
+	wait := time.Until(v.lastTold.Add(max(joinFor, 2*v.tellTime)))
+	if wait <= 0 {
+		r.tell()
+		return
+	}
+	v.pending = true
+	if v.late == nil {
+		v.late = time.AfterFunc(wait, r.tellRest)
+	} else {
+		v.late.Reset(wait)
+	}
+}
+
+// tellRest tells what waits to be told: when its time has come, and when the
+// model has ended, before the answer is written.
+func (r *run) tellRest() {
+	v := &r.voice
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.pending {
+		r.tell()
+	}
+}
+
+// tell tells of what the answer has grown by, if people can see it. The caller
+// holds the mutex.
+func (r *run) tell() {
+	v := &r.voice
+	v.pending = false
 	now := time.Now()
-	added, chat, ok := r.voice.said.piece(text, now)
+	text := v.said.visible()
+	added, chat, ok := v.said.piece(text, now)
 	if !ok {
 		return
 	}
-	r.voice.seq++
+	v.seq++
 	if chat != nil {
-		r.voice.said.chatSeq = r.voice.seq
+		v.said.chatSeq = v.seq
 	}
 	r.e.o.Observer.Said(Piece{
-		RunID: r.turn.RunID, Key: r.turn.Key, Seq: r.voice.seq, At: now.UnixMilli(),
+		RunID: r.turn.RunID, Key: r.turn.Key, MessageID: r.answerID(), Seq: v.seq, At: now.UnixMilli(),
 		Text: text, Added: added, Chat: chat,
 	})
+	v.lastTold = time.Now()
+	v.tellTime = v.lastTold.Sub(now)
 }
 
 // Answering is the run of a session that goes on, as far as its chat deltas have
 // told it.
 type Answering struct {
 	RunID string
-	Text  string
-	Seq   int // of the last chat delta; 0 before the first
+	// MessageID is the id that the answer has in events and in the transcript.
+	MessageID string
+	Text      string
+	Seq       int // of the last chat delta; 0 before the first
 }
 
 // Answering is what the session with this canonical key is just answering; there
@@ -196,7 +239,7 @@ func (e *Engine) Answering(key string) (Answering, bool) {
 	if r.voice.silenced {
 		return Answering{}, false
 	}
-	return Answering{r.turn.RunID, r.voice.said.chatText, r.voice.said.chatSeq}, true
+	return Answering{r.turn.RunID, r.answerID(), r.voice.said.chatText, r.voice.said.chatSeq}, true
 }
 
 // reportStarted tells that the model is asked now.
@@ -216,9 +259,9 @@ func (r *run) reportAborted() {
 	v := &r.voice
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.silenced = true
+	v.silenced, v.pending = true, false
 	r.e.o.Observer.Aborted(Abortion{
-		RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq + 1, At: nowMs(),
+		RunID: r.turn.RunID, Key: r.turn.Key, MessageID: r.answerID(), Seq: v.seq + 1, At: nowMs(),
 		Reason: reason(r.why), Text: v.said.shown(),
 	})
 	close(r.told)
@@ -231,7 +274,7 @@ func (r *run) reportEnd(status Status, shownError, text string) {
 	defer v.mu.Unlock()
 	v.seq++
 	r.e.o.Observer.Finished(End{
-		RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq, Status: status,
+		RunID: r.turn.RunID, Key: r.turn.Key, MessageID: r.answerID(), Seq: v.seq, Status: status,
 		StartedAt: r.startedAt, EndedAt: r.endedAt,
 		Error: shownError, Text: text, Chat: v.said.chatDelta(text),
 	})

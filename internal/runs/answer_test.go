@@ -3,6 +3,7 @@ package runs
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,13 +110,13 @@ func FuzzAnswerPieces(f *testing.F) {
 }
 
 func TestReadMessages(t *testing.T) {
-	raw := func(texts ...string) (out []rawjson.Value) {
-		for _, s := range texts {
-			out = append(out, rawjson.Value(s))
+	raw := func(texts ...string) (out []transcript.Told) {
+		for i, s := range texts {
+			out = append(out, transcript.Told{ID: string(rune('a' + i)), Message: rawjson.Value(s)})
 		}
 		return out
 	}
-	got := readMessages(raw(
+	got, ids := readMessages(raw(
 		`{"role":"compactionSummary","summary":"before"}`,
 		`{"role":"user","content":"plain"}`,
 		`{"role":"user","content":[{"type":"text","text":"a"},{"type":"image","data":"QUJD","mimeType":"image/png"},{"type":"text","text":"b"}]}`,
@@ -139,4 +140,40 @@ func TestReadMessages(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("messages (-want +got):\n%s", d)
 	}
+	if lines := strings.Join(ids, ""); lines != "abcdik" {
+		t.Errorf("they stand in the lines %q", lines)
+	}
+}
+
+// What a fast model says is told in fewer, longer pieces, none of it twice and
+// none too late; the first piece is told at once.
+func TestFastPiecesAreJoined(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r", "[[every 4ms a b c d e f g h i]]")
+		b.ended("r")
+		equal(t, "heard", b.heard.of("r"), []string{
+			`started r #1`, `said r #2 "a"+"a" chat`, `said r #3 "abcd"+"bcd"`, `said r #4 "abcdefgh"+"efgh"`, `said r #5 "abcdefghi"+"i"`,
+			`finished r #6 done "abcdefghi" "" behind`,
+		})
+	})
+}
+
+// Where telling takes long, because many listen, it is done less often.
+func TestPiecesWaitForSlowListeners(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		r := &run{e: b.Engine, turn: Turn{RunID: "r"}, lineID: "00000001"}
+		r.hear(model.Delta{Text: "a"})
+		r.voice.tellTime = 20 * time.Millisecond
+		r.hear(model.Delta{Text: "b"})
+		time.Sleep(39 * time.Millisecond)
+		r.hear(model.Delta{Text: "c"})
+		equal(t, "before its time", b.heard.take(), []string{`said r #1 "a"+"a" chat`})
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		equal(t, "in time", b.heard.take(), []string{`said r #2 "abc"+"bc"`})
+		r.tellRest()
+		equal(t, "nothing is left", b.heard.take(), nil)
+	})
 }

@@ -38,6 +38,9 @@ type bench struct {
 	heard  *diary
 	logged *synced
 	dying  bool // the disk may be dead when it is stopped
+	// summary is the message that the model answers when it is to sum up a
+	// conversation; "" for a good summary.
+	summary string
 }
 
 // newBench starts an engine on the state directory, or a new one for "".
@@ -76,7 +79,7 @@ func newBenchOn(t *testing.T, state, settings string, fs *disk.FS) *bench {
 			if ref.Provider == "missing" {
 				return nil, model.NewFault("Unknown model: " + ref.String())
 			}
-			return scripted{}, nil
+			return scripted{ref, b}, nil
 		},
 	})
 	t.Cleanup(func() { b.stop() })
@@ -141,29 +144,55 @@ func (s *synced) String() string {
 	return s.b.String()
 }
 
-// scripted is model.Echo with more directives.
-type scripted struct{}
+// scripted is model.Echo with more directives, and faults by the model's name.
+type scripted struct {
+	ref config.ModelRef
+	b   *bench
+}
 
-func (scripted) Stream(ctx context.Context, t model.Turn) iter.Seq2[model.Delta, error] {
+func (s scripted) Stream(ctx context.Context, t model.Turn) iter.Seq2[model.Delta, error] {
 	last := t.Messages[len(t.Messages)-1].Text
 	switch {
+	case s.ref.Model == "fails":
+		return faulty("", model.NewFault(s.ref.String()+" failed"))
+	case s.ref.Model == "cuts":
+		return faulty("half of it", model.NewFault(s.ref.String()+" cut off"))
+	case last == summaryOrder && s.b.summary == "":
+		return pieces([]string{"They ", "talked."}, 0)
+	case last == summaryOrder:
+		t.Messages = []model.Message{{Role: model.User, Text: s.b.summary}}
+		return scripted{s.ref, s.b}.Stream(ctx, t)
 	case strings.Contains(last, "[[panic]]"):
 		panic("the model lost its mind")
 	case strings.Contains(last, "[[pieces "):
 		_, list, _ := strings.Cut(last, "[[pieces ")
-		return pieces(strings.Split(strings.TrimSuffix(list, "]]"), "|"))
+		return pieces(strings.Split(strings.TrimSuffix(list, "]]"), "|"), 100*time.Millisecond)
+	case strings.Contains(last, "[[every "):
+		_, list, _ := strings.Cut(last, "[[every ")
+		texts := strings.Fields(strings.TrimSuffix(list, "]]"))
+		gap, _ := time.ParseDuration(texts[0])
+		return pieces(texts[1:], gap)
 	}
 	return model.Echo{}.Stream(ctx, t)
 }
 
-// pieces is an answer in these pieces, one every 100 ms.
-func pieces(texts []string) iter.Seq2[model.Delta, error] {
+// faulty is an answer that ends in a fault.
+func faulty(said string, fault error) iter.Seq2[model.Delta, error] {
+	return func(yield func(model.Delta, error) bool) {
+		if said == "" || yield(model.Delta{Text: said}, nil) {
+			yield(model.Delta{}, fault)
+		}
+	}
+}
+
+// pieces is an answer in these pieces, with a gap of fake time behind each.
+func pieces(texts []string, gap time.Duration) iter.Seq2[model.Delta, error] {
 	return func(yield func(model.Delta, error) bool) {
 		for _, text := range texts {
 			if !yield(model.Delta{Text: text}, nil) {
 				return
 			}
-			time.Sleep(100 * time.Millisecond) // in a bubble
+			time.Sleep(gap)
 		}
 		yield(model.Delta{Stop: model.Stop}, nil)
 	}
@@ -224,6 +253,14 @@ func (d *diary) Said(p Piece) {
 	d.add("said %s #%d %q+%q%s", p.RunID, p.Seq, p.Text, p.Added, chat)
 }
 
+func (d *diary) FellBack(f Fallback) {
+	d.add("fell back %s #%d %s→%s before=%q reason=%q attempts=%d", f.RunID, f.Seq, f.Chosen, f.Active, f.Before, f.Reason, len(f.Attempts))
+}
+
+func (d *diary) Compacting(s Summing) {
+	d.add("compacting %s #%d ended=%t done=%t", s.RunID, s.Seq, s.Ended, s.Done)
+}
+
 func (d *diary) Aborted(a Abortion) {
 	d.add("aborted %s #%d %s %q", a.RunID, a.Seq, a.Reason, a.Text)
 }
@@ -281,11 +318,17 @@ func (b *bench) entry(key string) sessions.Entry {
 // touch changes a session, as a patch at that time does.
 func (b *bench) touch(key string, at int64) {
 	b.t.Helper()
+	b.change(key, func(o *rawjson.Object) { o.Put("updatedAt", at) })
+}
+
+// change changes a session's entry, which is made when it is missing.
+func (b *bench) change(key string, change func(*rawjson.Object)) {
+	b.t.Helper()
 	st, err := b.stores.Store(key)
 	if err == nil {
 		err = st.Update(b.t.Context(), func(tx *sessions.Tx) error {
 			e, _ := tx.Get(key)
-			tx.Put(key, e.With(func(o *rawjson.Object) { o.Put("updatedAt", at) }))
+			tx.Put(key, e.With(change))
 			return nil
 		})
 	}
@@ -295,7 +338,16 @@ func (b *bench) touch(key string, at int64) {
 }
 
 // messages are the messages of a session as "role stopReason text".
-func (b *bench) messages(key string) []string {
+func (b *bench) messages(key string) (out []string) {
+	b.t.Helper()
+	for _, o := range b.raw(key) {
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", o.Text("role"), o.Text("stopReason"), texts(o, ""))))
+	}
+	return out
+}
+
+// raw are the messages of a session.
+func (b *bench) raw(key string) (out []rawjson.Object) {
 	b.t.Helper()
 	f, ok, err := b.stores.Lookup(key)
 	if err != nil {
@@ -308,10 +360,9 @@ func (b *bench) messages(key string) []string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	var out []string
 	for _, m := range all {
 		o, _ := rawjson.Parse(m.Raw)
-		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", o.Text("role"), o.Text("stopReason"), texts(o, ""))))
+		out = append(out, o)
 	}
 	return out
 }

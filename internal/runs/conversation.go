@@ -7,20 +7,28 @@ import (
 
 	"github.com/parleyd/parley/internal/model"
 	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/transcript"
 )
 
-// conversation is what the model is asked: the transcript as far as models are
-// to see it and as it fits, and the pictures of this turn with its message.
-func (r *run) conversation() (model.Turn, error) {
-	t, err := r.whole()
+// conversation is what m is asked: the transcript as far as models are to see
+// it and as it fits, and the pictures of this turn with its message. What does not
+// fit is summed up first where that is wanted.
+func (r *run) conversation(m model.Model) (model.Turn, error) {
+	whole, ids, err := r.whole()
 	if err != nil {
-		return t, err
+		return whole, err
 	}
 	window, _ := r.e.o.Config.ContextWindow(r.spoken)
 	if limit := int64(r.e.o.Config.Agents.Defaults.ContextTokens); limit > 0 {
 		window = limit
 	}
-	t, left := fit(t, window, r.known.MaxTokens)
+	t, left := fit(whole, window, r.known.MaxTokens)
+	if left > 0 && r.e.o.Config.Parley.RunsCompaction == "auto" && r.compact(m, whole, ids, window) {
+		if whole, _, err = r.whole(); err != nil {
+			return whole, err
+		}
+		t, left = fit(whole, window, r.known.MaxTokens)
+	}
 	if left > 0 {
 		r.e.o.Log.Info("older messages are not told to the model: they do not fit", "run", r.turn.RunID, "session", r.turn.Key,
 			"model", r.spoken.String(), "left", left, "told", len(t.Messages), "window", window)
@@ -28,18 +36,20 @@ func (r *run) conversation() (model.Turn, error) {
 	return t, nil
 }
 
-// whole is the conversation, whether it fits or not.
-func (r *run) whole() (model.Turn, error) {
-	raw, err := r.e.o.Transcripts.Context(r.ref)
+// whole is the conversation, whether it fits or not, and the ids of the lines
+// that its messages stand in.
+func (r *run) whole() (t model.Turn, ids []string, err error) {
+	told, err := r.e.o.Transcripts.Context(r.ref)
 	if err != nil {
-		return model.Turn{}, err
+		return t, nil, err
 	}
-	t := model.Turn{System: r.turn.System, Thinking: r.thinking, Messages: readMessages(raw)}
+	t = model.Turn{System: r.turn.System, Thinking: r.thinking}
+	t.Messages, ids = readMessages(told)
 	if !slices.Contains(r.known.Input, "image") {
 		if len(r.turn.Media) > 0 {
 			r.e.o.Log.Warn("pictures are left out: the model does not take them", "run", r.turn.RunID, "session", r.turn.Key, "model", r.spoken.String())
 		}
-		return t, nil
+		return t, ids, nil
 	}
 	for i := len(t.Messages) - 1; i >= 0; i-- {
 		if t.Messages[i].Role == model.User {
@@ -49,38 +59,42 @@ func (r *run) whole() (model.Turn, error) {
 			break
 		}
 	}
-	return t, nil
+	return t, ids, nil
 }
 
-// readMessages turns the raw messages of a transcript into what a model is
-// asked. Failed, aborted and empty answers are left out, and so is all that a
-// model without tools cannot be told.
-func readMessages(raw []rawjson.Value) []model.Message {
-	var out []model.Message
-	for _, v := range raw {
-		o, err := rawjson.Parse(withoutLoneSurrogates(v))
+// readMessages turns the messages of a transcript into what a model is asked,
+// and says which lines they stand in.
+func readMessages(told []transcript.Told) (out []model.Message, ids []string) {
+	for _, t := range told {
+		o, err := rawjson.Parse(withoutLoneSurrogates(t.Message))
 		if err != nil {
 			continue
 		}
-		switch o.Text("role") {
-		case "user":
-			out = append(out, readUser(o))
-		case "custom":
-			if m := readUser(o); m.Text != "" {
-				out = append(out, m)
-			}
-		case "assistant":
-			if m := readAssistant(o); m.Text != "" {
-				out = append(out, m)
-			}
-		case "compactionSummary", "branchSummary":
-			if s := o.Text("summary"); s != "" {
-				out = append(out, model.Message{Role: model.User, Text: "Summary of the conversation so far:\n\n" + s, Summary: true})
-			}
+		if m, ok := readMessage(o); ok {
+			out, ids = append(out, m), append(ids, t.ID)
 		}
 	}
-	return out
+	return out, ids
 }
+
+// readMessage is what a model is told of a message. Failed, aborted and empty
+// answers are left out, and so is all that a model without tools cannot be told.
+func readMessage(o rawjson.Object) (m model.Message, ok bool) {
+	switch o.Text("role") {
+	case "user":
+		return readUser(o), true
+	case "custom":
+		m = readUser(o)
+	case "assistant":
+		m = readAssistant(o)
+	case "compactionSummary", "branchSummary":
+		s := o.Text("summary")
+		return model.Message{Role: model.User, Text: summaryHead + s, Summary: true}, s != ""
+	}
+	return m, m.Text != ""
+}
+
+const summaryHead = "Summary of the conversation so far:\n\n"
 
 func readUser(o rawjson.Object) model.Message {
 	m := model.Message{Role: model.User, Text: texts(o, "\n")}

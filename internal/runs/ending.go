@@ -41,10 +41,13 @@ func (r *run) endDone() {
 	}
 	r.free()
 	text := r.voice.said.visible()
+	var before string
 	err := r.update(func(fields *rawjson.Object) {
 		finish(fields, Done, r.startedAt, r.endedAt)
 		r.spent(fields, r.usage)
+		before = r.notice(fields)
 	})
+	r.reportRecovered(before)
 	o := r.outcome()
 	o.Text = text
 	r.conclude(o, err)
@@ -120,7 +123,7 @@ func (r *run) savePartial(why error) error {
 		return nil
 	}
 	if text := r.voice.said.shown(); text != "" {
-		return r.append(partialLine(text, r.turn.RunID, origin(why), r.spoken, time.Now()))
+		return r.append(r.partialLine(text, origin(why), time.Now()))
 	}
 	r.voice.said = answer{}
 	return r.append(r.answerLine("aborted", nil, new(requestAborted)))

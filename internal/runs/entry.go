@@ -189,7 +189,7 @@ func (r *run) spent(fields *rawjson.Object, u *model.Usage) {
 		values["totalTokens"] = u.Input + u.CacheRead + u.CacheWrite // what fills the context
 		if price, ok := r.e.o.Config.Cost(r.spoken); ok {
 			before, _ := rawjson.Number(fields.Get("estimatedCostUsd"))
-			values["estimatedCostUsd"] = before + costOf(*u, price).Total
+			values["estimatedCostUsd"] = before + costOf(*u, price).Total + r.summaryCost(price)
 		}
 	}
 	for _, name := range usageFields[r.turn.Kind] {
@@ -197,6 +197,14 @@ func (r *run) spent(fields *rawjson.Object, u *model.Usage) {
 			fields.Put(name, v)
 		}
 	}
+}
+
+// summaryCost is what a compaction of this run cost.
+func (r *run) summaryCost(price config.Cost) float64 {
+	if r.summary == nil {
+		return 0
+	}
+	return costOf(*r.summary, price).Total
 }
 
 // usageFields are the fields of spent in the order in which each kind of run

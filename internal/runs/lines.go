@@ -3,6 +3,8 @@ package runs
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/parleyd/parley/internal/config"
@@ -83,6 +85,19 @@ func newLineID() string {
 	return hex.EncodeToString(b[:])
 }
 
+// answerID is the id of the answer's line, as events name it before there is a
+// line. It follows from that of the user's line, which the journal has: so a
+// partial answer that is saved after a crash has the id that was told.
+func (r *run) answerID() string {
+	user, err := strconv.ParseUint(r.lineID, 16, 32)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%08x", user^answerBits)
+}
+
+const answerBits = 0x5ca1ab1e
+
 func messageLine(id string, at time.Time, message any, more ...rawjson.Member) transcript.Line {
 	fields := rawjson.NewObject(append([]rawjson.Member{{Name: "message", Value: rawjson.MustMarshal(message)}}, more...)...)
 	return transcript.Line{Type: "message", ID: id, At: at, Fields: fields}
@@ -155,11 +170,17 @@ func (r *run) answerLine(stop string, u *model.Usage, fault *string) transcript.
 	if a.whole.Len() > 0 {
 		m.Content = append(m.Content, textBlock{"text", a.whole.String()})
 	}
-	if u != nil {
-		price, _ := r.e.o.Config.Cost(r.spoken)
-		m.Usage = tokens{u.Input, u.Output, u.CacheRead, u.CacheWrite, u.Total(), costOf(*u, price)}
+	m.Usage = r.tokensOf(u)
+	return messageLine(r.answerID(), time.Now(), m)
+}
+
+// tokensOf is a usage as transcripts have it; nothing is known where u is nil.
+func (r *run) tokensOf(u *model.Usage) tokens {
+	if u == nil {
+		return tokens{}
 	}
-	return messageLine("", time.Now(), m)
+	price, _ := r.e.o.Config.Cost(r.spoken)
+	return tokens{u.Input, u.Output, u.CacheRead, u.CacheWrite, u.Total(), costOf(*u, price)}
 }
 
 // ownMessage is a message of the gateway itself: an injected note, the answer
@@ -203,11 +224,11 @@ type answeredBy struct {
 
 // partialLine is the line of the text that an aborted run had said. The message
 // has the form that clients know; which model it was stands beside it.
-func partialLine(text, runID, origin string, by config.ModelRef, now time.Time) transcript.Line {
+func (r *run) partialLine(text, origin string, now time.Time) transcript.Line {
 	m := ownText(text, now)
-	m.IdempotencyKey = partialKey(runID)
-	m.Abort = &abortNote{Aborted: true, Origin: origin, RunID: runID}
-	return messageLine("", now, m, rawjson.Member{Name: "run", Value: rawjson.MustMarshal(answeredBy(by))})
+	m.IdempotencyKey = partialKey(r.turn.RunID)
+	m.Abort = &abortNote{Aborted: true, Origin: origin, RunID: r.turn.RunID}
+	return messageLine(r.answerID(), now, m, rawjson.Member{Name: "run", Value: rawjson.MustMarshal(answeredBy(r.spoken))})
 }
 
 func partialKey(runID string) string { return runID + ":assistant" }

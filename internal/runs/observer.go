@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/transcript"
 )
 
@@ -14,6 +15,10 @@ type Observer interface {
 	Started(Start)
 	// Said reports a piece of an answer.
 	Said(Piece)
+	// FellBack reports that another model is asked, or no longer is.
+	FellBack(Fallback)
+	// Compacting reports that a conversation is being summed up, and the end of it.
+	Compacting(Summing)
 	// Aborted reports that a run was ended from outside.
 	Aborted(Abortion)
 	// Finished reports the end of a run: the last report of it.
@@ -30,8 +35,10 @@ type Start struct {
 // Piece is something that the model added to an answer.
 type Piece struct {
 	RunID, Key string
-	Seq        int
-	At         int64 // ms
+	// MessageID is the id that the answer's line in the transcript will have.
+	MessageID string
+	Seq       int
+	At        int64 // ms
 	// Text is the whole answer so far as people see it, Added what is new.
 	Text, Added string
 	// Chat is the chat delta that is due as well, nil when none is.
@@ -45,9 +52,39 @@ type ChatDelta struct {
 	Replace bool
 }
 
+// Fallback is a change of the model that answers a session.
+type Fallback struct {
+	RunID, Key string
+	Seq        int
+	At         int64 // ms
+	// Chosen is the session's model; Active the one that is asked now: Chosen
+	// again when Before, the fallback that answered last, is no longer needed.
+	Chosen, Active config.ModelRef
+	Before         string
+	// Reason is why the last model failed, Attempts is all that did.
+	Reason   string
+	Attempts []Attempt
+}
+
+// Attempt is a model that was asked in vain.
+type Attempt struct {
+	Model  config.ModelRef
+	Reason string // in words for people
+}
+
+// Summing is the begin or the end of a compaction inside a run.
+type Summing struct {
+	RunID, Key string
+	Seq        int
+	At         int64 // ms
+	Ended      bool
+	Done       bool // a summary was written; only at the end
+}
+
 // Abortion is the early end of a run, told before anything else of it.
 type Abortion struct {
 	RunID, Key string
+	MessageID  string // of the text that is saved
 	Seq        int
 	At         int64 // ms
 	// Reason is rpc, stop, timeout or shutdown.
@@ -70,6 +107,7 @@ const (
 // End is the end of a run.
 type End struct {
 	RunID, Key         string
+	MessageID          string // of the answer
 	Seq                int
 	Status             Status
 	StartedAt, EndedAt int64 // ms

@@ -7,16 +7,8 @@ import (
 	"time"
 
 	"github.com/parleyd/parley/internal/config"
-	"github.com/parleyd/parley/internal/model"
 	"github.com/parleyd/parley/internal/sessions"
 )
-
-// opened is the model of a run, or why there is none: the user's message is
-// kept even then.
-type opened struct {
-	model model.Model
-	err   error
-}
 
 // lockWait is how long a run waits for the end of another program's run on the
 // same transcript.
@@ -24,7 +16,7 @@ const lockWait = 10 * time.Second
 
 // prepare writes all that stands before the model is asked: the entry says
 // that a run goes on, the transcript is locked and has the user's message.
-func (r *run) prepare(wait time.Duration) (opened, error) {
+func (r *run) prepare(wait time.Duration) error {
 	var t taken
 	err := r.store.Update(context.WithoutCancel(r.ctx), func(tx *sessions.Tx) (err error) {
 		a := arrival{kind: r.turn.Kind, key: r.turn.Key, fresh: r.turn.Fresh, now: time.UnixMilli(r.startedAt)}
@@ -32,15 +24,15 @@ func (r *run) prepare(wait time.Duration) (opened, error) {
 		return err
 	})
 	if err != nil {
-		return opened{}, fmt.Errorf("failed to write the session: %w", err)
+		return fmt.Errorf("failed to write the session: %w", err)
 	}
 	if t.anew {
 		r.e.archive(r.store, r.turn.Key, t.retired)
 	}
 	r.ref = Ref(r.store, r.turn.Key, t.entry)
-	m := r.chooseModel(t.entry)
+	r.chooseModel(t.entry)
 	if err := r.lock(wait); err != nil {
-		return opened{}, err
+		return err
 	}
 	now := time.Now()
 	if _, err := r.e.o.Transcripts.Repair(r.ref); err != nil {
@@ -48,11 +40,11 @@ func (r *run) prepare(wait time.Duration) (opened, error) {
 	}
 	lines, err := r.modelLines(now)
 	if err != nil {
-		return opened{}, fmt.Errorf("read the transcript: %w", err)
+		return fmt.Errorf("read the transcript: %w", err)
 	}
 	err = r.append(append(lines, r.turn.userLine(r.lineID, now))...)
 	r.kept = err == nil
-	return m, err
+	return err
 }
 
 // lock tells other programs that the run writes to the transcript, from before
@@ -69,17 +61,22 @@ func (r *run) free() {
 	}
 }
 
-// chooseModel settles which model answers, with which level of thinking.
-func (r *run) chooseModel(e sessions.Entry) opened {
-	r.spoken = r.turn.Model
-	if r.spoken == (config.ModelRef{}) {
-		r.spoken = r.e.ModelOf(r.turn.Key, e)
+// chooseModel settles which model is to answer, and how hard it is to think.
+func (r *run) chooseModel(e sessions.Entry) {
+	r.chosen = r.turn.Model
+	if r.chosen == (config.ModelRef{}) {
+		r.chosen = r.e.ModelOf(r.turn.Key, e)
 	}
-	r.known, _ = r.e.o.Config.Model(r.spoken)
-	r.api = apiOf(r.e.o.Config, r.spoken)
-	r.thinking = cmp.Or(r.turn.Thinking, e.Text("thinkingLevel"), r.e.o.Config.ThinkingDefault(r.spoken))
-	m, err := r.e.o.Model(r.spoken)
-	return opened{m, err}
+	r.level = cmp.Or(r.turn.Thinking, e.Text("thinkingLevel"))
+	r.speak(r.chosen)
+}
+
+// speak makes ref the model that answers.
+func (r *run) speak(ref config.ModelRef) {
+	r.spoken = ref
+	r.known, _ = r.e.o.Config.Model(ref)
+	r.api = apiOf(r.e.o.Config, ref)
+	r.thinking = cmp.Or(r.level, r.e.o.Config.ThinkingDefault(ref))
 }
 
 // ModelOf is the model that the runs of a session ask.

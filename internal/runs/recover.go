@@ -188,7 +188,7 @@ func (e *Engine) settlePast(ctx context.Context, dir string, p *past) (resume bo
 		err = r.closeAnswered(answer)
 	case p.text != "":
 		if err = r.lock(0); err == nil {
-			err = r.append(partialLine(p.text, t.RunID, "restart", r.spoken, time.UnixMilli(p.textAt)))
+			err = r.append(r.partialLine(p.text, "restart", time.UnixMilli(p.textAt)))
 		}
 	}
 	if err != nil {
@@ -204,7 +204,7 @@ func (e *Engine) settlePast(ctx context.Context, dir string, p *past) (resume bo
 // killed run.
 func (r *run) writeUnasked() error {
 	r.startedAt = r.acceptedAt
-	if _, err := r.prepare(0); err != nil {
+	if err := r.prepare(0); err != nil {
 		return err
 	}
 	return r.update(func(fields *rawjson.Object) { finish(fields, Killed, r.startedAt, r.startedAt) })

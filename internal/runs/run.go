@@ -60,11 +60,15 @@ type run struct {
 	ref       transcript.Ref
 	unlock    func()          // lets other programs write to the transcript; nil before they may not
 	kept      bool            // the message is in the transcript
-	spoken    config.ModelRef // the model that answers
-	known     config.Model
+	chosen    config.ModelRef // the model that is to answer
+	spoken    config.ModelRef // the one that does: chosen, or one of its fallbacks
+	level     string          // of thinking, "" for the model's default
+	known     config.Model    // what is known of spoken, as api and thinking
 	api       string
 	thinking  string
-	asked     time.Time // when the model was asked
+	reason    string       // why the last model failed, when another one answers
+	summary   *model.Usage // of a compaction
+	asked     time.Time    // when the model was asked
 	startedAt int64
 	endedAt   int64
 	usage     *model.Usage
@@ -81,6 +85,10 @@ type voice struct {
 	seq      int
 	silenced bool
 	said     answer
+	pending  bool          // something was said and not told; late will
+	late     *time.Timer   // nil until something waited
+	lastTold time.Time     // when a piece was told
+	tellTime time.Duration // how long that took
 }
 
 func newRun(e *Engine, t Turn, store *sessions.Store) *run {
@@ -163,23 +171,24 @@ func (r *run) attempt() (err error) {
 			err = model.NewFault(fmt.Sprintf("internal error: %v", p))
 		}
 	}()
-	m, err := r.prepare(lockWait)
-	if err != nil {
+	if err := r.prepare(lockWait); err != nil {
 		return err
 	}
 	r.reportStarted()
-	if m.err != nil {
-		return m.err
-	}
-	return r.listen(m.model)
+	return r.ask()
 }
 
-// listen asks the model and takes in its answer.
-func (r *run) listen(m model.Model) error {
-	t, err := r.conversation()
+// listen asks the model that answers and takes in what it says.
+func (r *run) listen() error {
+	m, err := r.e.o.Model(r.spoken)
+	if err != nil {
+		return err
+	}
+	t, err := r.conversation(m)
 	if err != nil {
 		return fmt.Errorf("read the conversation: %w", err)
 	}
+	defer r.tellRest()
 	r.asked = time.Now()
 	for d, err := range m.Stream(r.ctx, t) {
 		if err != nil {

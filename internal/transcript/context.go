@@ -7,13 +7,19 @@ import (
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
+// Told is a message of a Context, and the id of its line, "" where it has none.
+type Told struct {
+	ID      string
+	Message rawjson.Value
+}
+
 // Context is what a model is told of a session: the messages on the path from
 // the last line to the root, oldest first. After a compaction only its
 // summary (a message of role compactionSummary), the part of the path that it
 // kept, and what follows count. Messages come as they stand in the file;
 // other lines that are part of the conversation come as messages of the roles
 // custom and branchSummary. There is none when there is no file.
-func (l *Library) Context(r Ref) ([]rawjson.Value, error) {
+func (l *Library) Context(r Ref) ([]Told, error) {
 	s, err := l.open(r)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
@@ -30,13 +36,15 @@ func (l *Library) Context(r Ref) ([]rawjson.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []rawjson.Value
+	var out []Told
 	if summary != nil {
-		out = append(out, summary)
+		out = append(out, Told{Message: summary})
 	}
 	err = eachSpan(s, path, func(_ span, line []byte) error {
-		if m := contextMessage(line); m != nil {
-			out = append(out, m)
+		f, _ := parse(line)
+		if m := contextMessage(&f, line); m != nil {
+			id, _ := rawjson.Text(f.ID)
+			out = append(out, Told{id, m})
 		}
 		return nil
 	})
@@ -114,9 +122,8 @@ func (s *source) compacted(ix *index, at span) (summary rawjson.Value, kept []sp
 }
 
 // contextMessage is what a line says to a model, or nil.
-func contextMessage(line []byte) rawjson.Value {
-	f, _ := parse(line)
-	switch kindOf(&f) {
+func contextMessage(f *fields, line []byte) rawjson.Value {
+	switch kindOf(f) {
 	case kindMessage:
 		if rawjson.Kind(f.Message) == '{' {
 			return f.Message
@@ -130,7 +137,7 @@ func contextMessage(line []byte) rawjson.Value {
 	if err != nil {
 		return nil
 	}
-	if kindOf(&f) == kindBranchSummary {
+	if kindOf(f) == kindBranchSummary {
 		return derived("branchSummary", o, "summary", "fromId")
 	}
 	return derived("custom", o, "customType", "content", "display", "details")

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/parleyd/parley/internal/rawjson"
 )
 
 func TestMessages(t *testing.T) {
@@ -312,7 +314,14 @@ func TestContext(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)
 			f.write(t, "s.jsonl", append([]string{testHeader}, tt.lines...)...)
-			got, err := f.Context(f.ref("s"))
+			told, err := f.Context(f.ref("s"))
+			var got []rawjson.Value
+			for _, m := range told {
+				got = append(got, m.Message)
+				if line := strings.Contains(strings.Join(tt.lines, "\n"), fmt.Sprintf(`"id":%q`, m.ID)); line == strings.Contains(string(m.Message), "compactionSummary") {
+					t.Errorf("%s stands in the line %q", m.Message, m.ID)
+				}
+			}
 			if fmt.Sprintf("%s", got) != tt.want || err != nil {
 				t.Errorf("Context = %s, %v, want %s", got, err, tt.want)
 			}
