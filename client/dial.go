@@ -30,15 +30,24 @@ const (
 // when it has said hello. A refusal of the gateway is an *Error. The context
 // is for dialling only; the connection lives until Close.
 func Dial(ctx context.Context, address string, o Options) (*Conn, error) {
-	where, err := readable(address)
+	ws, hello, err := dial(ctx, address, o)
 	if err != nil {
 		return nil, err
+	}
+	return newConn(ws, hello, nil), nil
+}
+
+// dial makes a connection that nobody reads from yet.
+func dial(ctx context.Context, address string, o Options) (*websocket.Conn, *Hello, error) {
+	where, err := readable(address)
+	if err != nil {
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, handshakeLimit, errors.New("no hello in 15 s"))
 	defer cancel()
 	web, err := o.web()
 	if err != nil {
-		return nil, fmt.Errorf("reach the gateway at %s: %w", where, err)
+		return nil, nil, fmt.Errorf("reach the gateway at %s: %w", where, err)
 	}
 	if web != o.HTTP {
 		defer web.CloseIdleConnections()
@@ -47,15 +56,15 @@ func Dial(ctx context.Context, address string, o Options) (*Conn, error) {
 		HTTPClient: web, HTTPHeader: o.Header, CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reach the gateway at %s: %w", where, plainly(causeOf(ctx, err)))
+		return nil, nil, fmt.Errorf("reach the gateway at %s: %w", where, plainly(causeOf(ctx, err)))
 	}
 	ws.SetReadLimit(messageLimit)
 	hello, err := shake(ctx, ws, o.withDefaults())
 	if err != nil {
 		_ = ws.CloseNow()
-		return nil, fmt.Errorf("connect to the gateway at %s: %w", where, causeOf(ctx, err))
+		return nil, nil, fmt.Errorf("connect to the gateway at %s: %w", where, causeOf(ctx, err))
 	}
-	return newConn(ws, hello), nil
+	return ws, hello, nil
 }
 
 // readable is address without what an error text must not show.

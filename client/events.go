@@ -2,59 +2,125 @@ package client
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
 )
+
+// Event is something that the gateway told without being asked, or that a
+// Client tells of its connection.
+type Event struct {
+	// Name is the kind of event, such as EventChat or Reconnected.
+	Name string
+	// Payload is the event's content.
+	Payload json.RawMessage
+	// Seq numbers the broadcasts of this connection; it is 0 for an event that
+	// was sent to subscribers only. A gap means that events were left out.
+	Seq int64
+	// Gap is there in Disconnected and Reconnected, and nil in all others.
+	Gap *Gap
+}
+
+// The events that a Client tells by itself.
+const (
+	// Disconnected says that the connection was lost and another one is tried.
+	Disconnected = "client.disconnected"
+	// Reconnected says that there is a connection again, and that events may
+	// have been missed: see Gap.
+	Reconnected = "client.reconnected"
+)
+
+// Gap is a time in which nothing was heard of the gateway.
+type Gap struct {
+	// Since is when the connection was lost, Until when there was one again;
+	// zero as long as there is none.
+	Since, Until time.Time
+	// Reason is why it was lost.
+	Reason error
+	// Attempts is how many tries it took to get another one.
+	Attempts int
+}
+
+// Decode decodes the payload into v. Names match exactly, unknown ones are
+// ignored.
+func (e Event) Decode(v any) error {
+	if err := rawjson.Unmarshal(e.Payload, v); err != nil {
+		return fmt.Errorf("decode the event %s: %w", e.Name, err)
+	}
+	return nil
+}
 
 // streamLimit is how many bytes of events may wait for one iterator.
 const streamLimit = protocol.MaxBuffered
 
-// Events hands out the events from this call on, in order. So call it before
-// the method that causes the events one wants to see, and range over it after:
-//
-//	events := conn.Events(ctx)
-//	conn.Call(ctx, "sessions.subscribe", nil)
-//	for e, err := range events { … }
-//
-// The loop ends without an error after Close; in all other cases the last turn
-// has the error: the end of the connection, the cause of ctx, or ErrSlow. It
-// can be ranged over once. Several may exist; each gets every event.
-func (c *Conn) Events(ctx context.Context) iter.Seq2[Event, error] {
-	s := newStream()
-	c.mu.Lock()
-	if c.ended == nil {
-		c.streams[s] = true
-	} else if c.ended == ErrClosed {
-		s.finish(nil)
-	} else {
-		s.finish(c.ended)
-	}
-	c.mu.Unlock()
-	return func(yield func(Event, error) bool) {
-		defer c.drop(s)
-		defer context.AfterFunc(ctx, func() { s.finish(context.Cause(ctx)) })()
-		for {
-			e, ok, err := s.next()
-			if ok {
-				if !yield(e, nil) {
-					return
-				}
-				continue
-			}
-			if err != nil {
-				yield(Event{}, err)
-			}
-			return
-		}
+// fan hands events to all iterators of a connection.
+type fan struct {
+	mu      sync.Mutex // guards what follows
+	streams map[*stream]bool
+	done    bool
+	err     error // with which all iterators end, nil for none
+}
+
+// put gives an event to all iterators.
+func (f *fan) put(e Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s := range f.streams {
+		s.put(e)
 	}
 }
 
-func (c *Conn) drop(s *stream) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.streams, s)
+// finish ends all iterators, those to come too.
+func (f *fan) finish(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return
+	}
+	if errors.Is(err, ErrClosed) {
+		err = nil
+	}
+	f.done, f.err = true, err
+	for s := range f.streams {
+		s.finish(err)
+	}
+}
+
+// events is the iterator that the connections describe.
+func (f *fan) events(ctx context.Context) iter.Seq2[Event, error] {
+	s := newStream()
+	f.mu.Lock()
+	if f.done {
+		s.finish(f.err)
+	} else {
+		if f.streams == nil {
+			f.streams = map[*stream]bool{}
+		}
+		f.streams[s] = true
+	}
+	f.mu.Unlock()
+	// A loop that never begins must not keep its events either.
+	stop := context.AfterFunc(ctx, func() {
+		s.finish(context.Cause(ctx))
+		f.drop(s)
+	})
+	return func(yield func(Event, error) bool) {
+		defer f.drop(s)
+		defer stop()
+		s.each(yield)
+	}
+}
+
+func (f *fan) drop(s *stream) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.streams, s)
 }
 
 // stream is the queue of one iterator.
@@ -71,6 +137,23 @@ func newStream() *stream {
 	s := &stream{}
 	s.filled.L = &s.mu
 	return s
+}
+
+// each hands out what comes until the end, or until yield has enough.
+func (s *stream) each(yield func(Event, error) bool) {
+	for {
+		e, ok, err := s.next()
+		if ok {
+			if !yield(e, nil) {
+				return
+			}
+			continue
+		}
+		if err != nil {
+			yield(Event{}, err)
+		}
+		return
+	}
 }
 
 func (s *stream) put(e Event) {

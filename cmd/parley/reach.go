@@ -78,7 +78,7 @@ func (r reachFlags) ask(ctx context.Context, method string, params any) (payload
 	if _, known := errors.AsType[fault](err); known {
 		return nil, err
 	}
-	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == protocol.InvalidRequest {
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == client.InvalidRequest {
 		return nil, bare{e.Message}
 	}
 	return payload, err
