@@ -97,15 +97,20 @@ var methods = []typed{
 	methodOf(client.SessionsSteer), methodOf(client.SessionsAbort), methodOf(client.AgentWait), methodOf(client.DevicePairList),
 	methodOf(client.DevicePairApprove), methodOf(client.DevicePairReject), methodOf(client.DevicePairRemove), methodOf(client.DeviceTokenRotate),
 	methodOf(client.DeviceTokenRevoke), methodOf(client.AgentsList), methodOf(client.ModelsList), methodOf(client.Health), methodOf(client.Status),
+	methodOf(client.SessionsExport), methodOf(client.SessionsImport), methodOf(client.SessionsImportPart),
 }
 
 func TestParamsHaveTheNamesOfTheSchemas(t *testing.T) {
-	source, err := os.ReadFile("methods.go")
-	if err != nil {
-		t.Fatal(err)
+	n := 0
+	for _, file := range []string{"methods.go", "transfer.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(regexp.MustCompile(`(?m)^\t\w+ +Method\[`).FindAll(source, -1))
 	}
-	if n := len(regexp.MustCompile(`(?m)^\t\w+ +Method\[`).FindAll(source, -1)); n != len(methods) {
-		t.Errorf("methods.go has %d methods, this test knows %d", n, len(methods))
+	if n != len(methods) {
+		t.Errorf("there are %d methods, this test knows %d", n, len(methods))
 	}
 	for _, m := range methods {
 		text, err := schemas.FS.ReadFile(m.name + ".json")
@@ -266,6 +271,21 @@ func TestTypesFitARealGateway(t *testing.T) {
 		t.Fatalf("archives = %+v", archives)
 	}
 	must(s, client.SessionsRestore, client.SessionsRestoreParams{Archive: archives.Archives[0].Archive})
+	taken := must(s, client.SessionsExport, client.SessionsExportParams{Key: fork.Key})
+	if taken.Transcript == nil || int64(len(taken.Transcript.Data)) != taken.Transcript.Size {
+		t.Fatalf("export = %+v", taken)
+	}
+	must(s, client.SessionsDelete, client.SessionsDeleteParams{Key: fork.Key})
+	must(s, client.SessionsImportPart, client.SessionsImportPartParams{Key: fork.Key, Upload: "upload-1", Data: taken.Transcript.Data})
+	must(s, client.SessionsImport, client.SessionsImportParams{Key: fork.Key, Entry: taken.Entry, Upload: "upload-1", Size: taken.Transcript.Size})
+	if got := must(s, client.SessionsExport, client.SessionsExportParams{Key: fork.Key}); string(got.Entry) != string(taken.Entry) || string(got.Transcript.Data) != string(taken.Transcript.Data) {
+		t.Errorf("imported %s %s, exported %s %s", got.Entry, got.Transcript.Data, taken.Entry, taken.Transcript.Data)
+	}
+	odd := rawjson.Value(`{"sessionId":"odd","updatedAt":1.0,"other":[1e2,1.50,"\u00e9"]}`)
+	must(s, client.SessionsImport, client.SessionsImportParams{Key: "odd", Entry: odd})
+	if got := must(s, client.SessionsExport, client.SessionsExportParams{Key: "odd"}); string(got.Entry) != string(odd) {
+		t.Errorf("imported %s, exported %s", odd, got.Entry)
+	}
 	must(s, client.SessionsMessagesUnsubscribe, client.SessionKey{Key: "one"})
 	must(s, client.SessionsUnsubscribe, client.None{})
 	devices(t, s, far)

@@ -52,6 +52,9 @@ type Options struct {
 	// Disk is the way to the stores, transcripts, journals, pictures and device
 	// files; nil is the plain system.
 	Disk *disk.FS
+	// Aside leaves the runs that an earlier process did not end as they are: for
+	// who looks after a state directory while no daemon runs.
+	Aside bool
 }
 
 // Gateway serves the gateway protocol on a state directory. Make one with New,
@@ -63,6 +66,7 @@ type Gateway struct {
 	version     string
 	maxBuffered int
 	disk        *disk.FS
+	aside       bool
 	started     time.Time
 	validator   *protocol.Validator
 	methods     map[string]*method
@@ -110,6 +114,7 @@ func newGateway(o Options) *Gateway {
 		log:      o.Log,
 		version:  o.Version,
 		disk:     o.Disk,
+		aside:    o.Aside,
 		started:  time.Now(),
 		hub:      hub.New(),
 		conns:    map[string]*conn{},

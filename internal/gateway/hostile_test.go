@@ -145,6 +145,7 @@ var required = map[string]string{
 	"key": `"a"`, "sessionKey": `"a"`, "keys": `["a"]`, "message": `"m"`, "idempotencyKey": `"i"`, "runId": `"r"`, "agentId": `"main"`, "name": `"AGENTS.md"`,
 	"content": `"x"`, "deviceId": `"d"`, "requestId": `"q"`, "role": `"operator"`, "raw": `"{}"`, "archive": `"x.jsonl.reset.2026-01-01T00-00-00.000Z"`,
 	"targets": `[{"key":"a"}]`, "patch": `{"label":"L"}`, "path": `"gateway"`, "id": `"x"`, "decision": `"deny"`,
+	"entry": `{"sessionId":"imported"}`, "upload": `"upload-1"`, "offset": `0`, "data": `"e30K"`,
 }
 
 // with is params of the method that go through its schema but for the place,

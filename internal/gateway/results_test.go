@@ -21,6 +21,12 @@ func TestResultsAreAsPublished(t *testing.T) {
 	e, err := sessions.ParseEntry([]byte(`{"sessionId":"s"}`))
 	encoded(t, "_result.sessions.restore", sessionsRestoreResult{OK: true, Key: "k", SessionID: "s", Entry: e, Transcript: "/t", Archived: []string{}}, err)
 	encoded(t, "_result.sessions.restore", sessionsRestoreResult{OK: true, Key: "k", SessionID: "s", Entry: e, Transcript: "/t", Archived: []string{"/a"}, LabelTaken: "l"}, nil)
+	next64 := int64(3)
+	encoded(t, "_result.sessions.export", sessionsExportResult{Key: "k", AgentID: "main", Entry: e}, nil)
+	encoded(t, "_result.sessions.export", sessionsExportResult{Key: "k", AgentID: "main", Entry: e, Transcript: &transcriptPart{Size: 9, Stamp: "s", Data: []byte("abc"), NextOffset: &next64}}, nil)
+	encoded(t, "_result.sessions.import", sessionsImportResult{OK: true, Key: "k", Entry: e, Archived: []string{}}, nil)
+	encoded(t, "_result.sessions.import", sessionsImportResult{OK: true, Key: "k", SessionID: "s", Entry: e, Transcript: "/t", Archived: []string{"/a"}, LabelTaken: "l"}, nil)
+	encoded(t, "_result.sessions.import.part", sessionsImportPartResult{3}, nil)
 	encoded(t, "_result.sessions.fork", sessionsForkResult{OK: true, Key: "k", SessionKey: "k", SessionID: "s", Entry: e}, nil)
 	encoded(t, "_result.sessions.patchMany", sessionsPatchManyResult{Outcomes: []patchOutcome{
 		{OK: true, Key: "k"}, {Key: " ", Error: protocol.Invalidf("key required")}, {Key: "k", Error: protocol.Unavailablef("later").WithDetails(row)},

@@ -27,6 +27,9 @@ func (g *Gateway) openEngine() error {
 		Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log, Disk: g.disk,
 		Retire: func(st *sessions.Store, key string, old sessions.Entry) { g.archive(st, key, old, "reset") },
 	})
+	if g.aside {
+		return nil
+	}
 	if err := g.engine.Recover(context.Background()); err != nil {
 		// What cannot be settled now stays in the journal for the next start.
 		g.log.Error("runs of an earlier process could not be settled", "err", err)

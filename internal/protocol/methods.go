@@ -27,7 +27,7 @@ func RequiredScope(method string) (required Scope, known bool) {
 		return ScopeWrite, true
 	case "agents.create", "agents.delete", "agents.files.set", "agents.update", "channels.logout",
 		"chat.inject", "connect", "cron.add", "cron.remove", "cron.run", "cron.update", "doctor", "secrets.reload",
-		"secrets.resolve", "sessions.cleanup", "sessions.compact", "sessions.delete", "sessions.patch", "sessions.patchMany",
+		"secrets.resolve", "sessions.cleanup", "sessions.compact", "sessions.delete", "sessions.export", "sessions.import", "sessions.import.part", "sessions.patch", "sessions.patchMany",
 		"sessions.reset", "sessions.restore",
 		"set-heartbeats", "skills.install", "skills.update", "system-event", "web.login.start", "web.login.wait":
 		return ScopeAdmin, true

@@ -160,6 +160,31 @@ type SessionsForkParams struct {
 	Label      string `json:"label,omitzero"`
 }
 
+// SessionsExportParams are the params of sessions.export.
+type SessionsExportParams struct {
+	Key    string `json:"key"`
+	Offset Int    `json:"offset,omitzero"`
+	Limit  Int    `json:"limit,omitzero"`
+	Stamp  string `json:"stamp,omitzero"`
+}
+
+// SessionsImportParams are the params of sessions.import.
+type SessionsImportParams struct {
+	Key    string        `json:"key"`
+	Entry  rawjson.Value `json:"entry"`
+	Upload string        `json:"upload,omitzero"`
+	Size   Int           `json:"size,omitzero"`
+	Force  bool          `json:"force,omitzero"`
+}
+
+// SessionsImportPartParams are the params of sessions.import.part.
+type SessionsImportPartParams struct {
+	Key    string `json:"key"`
+	Upload string `json:"upload"`
+	Offset Int    `json:"offset"`
+	Data   string `json:"data"`
+}
+
 // SessionsCleanupParams are the params of sessions.cleanup.
 type SessionsCleanupParams struct {
 	Agent      string `json:"agent,omitzero"`

@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -94,6 +95,14 @@ func operations() []operation {
 			}, of: (*fixture).own},
 		{name: "fork", files: map[string][]string{"source.jsonl": chain(400)}, after: chainTexts(399), whole: true, do: func(f *fixture) error {
 			return f.Fork(f.ref("source"), "0000018f", f.ref("s"))
+		}},
+		{name: "install", after: chainTexts(399), whole: true, do: func(f *fixture) error {
+			text, upload := joinLines(chain(399)...), strings.ToLower(rand.Text())
+			if _, err := f.Receive(f.dir, upload, 0, []byte(text)); err != nil {
+				return err
+			}
+			_, err := f.Install(f.ref("s"), upload, int64(len(text)))
+			return errors.Join(err, f.Abandon(f.dir, upload))
 		}},
 	}
 }
