@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,9 +51,21 @@ func own(stateDir string, o owner) (release func(), err error) {
 	}, nil
 }
 
-// announce says who owns a state directory; only the owner may.
+// announce says who owns a state directory; only the owner may. Whoever reads the
+// file meanwhile sees the old line or the new one: the new one is written over
+// the old one, and only then is what is left of that cut off. The file cannot be
+// replaced, for the lock is on it.
 func announce(stateDir string, o owner) error {
-	return os.WriteFile(ownerPath(stateDir), append(rawjson.MustMarshal(o), '\n'), 0o600)
+	f, err := os.OpenFile(ownerPath(stateDir), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	line := append(rawjson.MustMarshal(o), '\n')
+	_, err = f.WriteAt(line, 0)
+	if err == nil {
+		err = f.Truncate(int64(len(line)))
+	}
+	return errors.Join(err, f.Close())
 }
 
 // inUse says that a daemon owns a state directory.
@@ -99,7 +112,8 @@ func readOwner(stateDir string) (owner, bool) {
 		return owner{}, false
 	}
 	var o owner
-	if rawjson.Unmarshal(text, &o) != nil || o.PID <= 0 {
+	line, _, _ := bytes.Cut(text, []byte("\n")) // what follows is left of a longer one
+	if rawjson.Unmarshal(line, &o) != nil || o.PID <= 0 {
 		return owner{}, false
 	}
 	alive := syscall.Kill(o.PID, 0) // signal 0 asks without sending
