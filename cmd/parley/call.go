@@ -103,12 +103,3 @@ func printPayload(w io.Writer, payload rawjson.Value, pretty bool) error {
 	_, err := b.WriteTo(w)
 	return err
 }
-
-// detail is a text of an error's details, or "".
-func detail(e *client.Error, name string) string {
-	o, err := rawjson.Parse(e.Details)
-	if err != nil {
-		return ""
-	}
-	return o.Text(name)
-}

@@ -64,23 +64,17 @@ func actionLine(b *bytes.Buffer, action, key, age, model, flags string) {
 	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
-// fit shortens a text in its middle: the ends tell sessions apart.
-func fit(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width {
-		return text
-	}
-	head := (width - 1) / 2
-	return string(runes[:head]) + "…" + string(runes[len(runes)-(width-1-head):])
-}
-
 // age is how long ago a time in ms was, in its largest unit.
 func age(updatedAt rawjson.Value, now time.Time) string {
 	at, ok := rawjson.Number(updatedAt)
 	if !ok || at <= 0 {
 		return "unknown"
 	}
-	d := now.Sub(time.UnixMilli(int64(at)))
+	return ago(now.Sub(time.UnixMilli(int64(at))))
+}
+
+// ago is how long ago something was, in its largest unit.
+func ago(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return "just now"

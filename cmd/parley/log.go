@@ -26,7 +26,7 @@ func newLog(w *os.File, format string, verbose bool, c *config.Config) (log *slo
 	case format == "json":
 		handler = slog.NewJSONHandler(w, options)
 	case isTerminal(w):
-		handler = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, ReplaceAttr: plainAttr})
+		handler = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, ReplaceAttr: plainAttr, NoColor: !coloured(os.Getenv)})
 	default:
 		handler = slog.NewTextHandler(w, options)
 	}

@@ -4,8 +4,8 @@
 // Exit codes:
 //
 //	0  done
-//	1  the gateway refused the call, or something else failed; for doctor:
-//	   something is wrong
+//	1  the gateway refused the call, or something else failed; for doctor and
+//	   health: something is wrong; for models check: a model does not answer
 //	2  the command line is wrong
 //	3  the configuration is missing, broken or not allowed
 //	4  the address to listen on cannot be had
@@ -32,14 +32,21 @@ type commands struct {
 	Serve    serveCommand     `cmd:"" help:"Run the gateway."`
 	Call     callCommand      `cmd:"" help:"Call a method of a running gateway and print what it answers."`
 	Tail     tailCommand      `cmd:"" help:"Print the events of a running gateway as they happen."`
+	Chat     chatCommand      `cmd:"" help:"Talk with a session."`
+	Health   healthCommand    `cmd:"" help:"Say whether the gateway that runs is well."`
 	Doctor   doctorCommand    `cmd:"" help:"Say what is wrong with the state directory and what to do, and repair it."`
 	Sessions sessionsCommands `cmd:"" help:"Look after the stored sessions."`
+	Models   modelsCommands   `cmd:"" help:"Show the configured models, and whether they answer."`
+	Devices  devicesCommands  `cmd:"" help:"Let devices in, and turn them out."`
 	Version  versionCommand   `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print a script that completes parley's command line in a shell."`
+	Man        manCommand        `cmd:"" help:"Print the manual page."`
 }
 
 const description = `A chat gateway for AI agents.
 
-Start it with "parley serve", then try "parley call health" and "parley tail".
+Start it with "parley serve", then try "parley chat". "parley <command> --help" tells more.
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 3 configuration, 4 address in use, 5 state directory, 6 already running, 7 gateway out of reach.`
 
@@ -53,8 +60,7 @@ func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 
 // run is main without the exit.
 func run(args []string, io streams) int {
-	parser, err := kong.New(&commands{}, kong.Name("parley"), kong.Description(description),
-		kong.Writers(io.out, io.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	parser, err := newParser(io)
 	if err != nil {
 		return report(io.err, err)
 	}
@@ -66,6 +72,12 @@ func run(args []string, io streams) int {
 		return report(io.err, fault{exitUsage, err, `Run "parley --help" to see what there is.`})
 	}
 	return report(io.err, command.Run(io))
+}
+
+// newParser is what reads the command line.
+func newParser(io streams) (*kong.Kong, error) {
+	return kong.New(&commands{}, kong.Name("parley"), kong.Description(description),
+		kong.Writers(io.out, io.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
 }
 
 // The exit codes of the package comment.
@@ -125,10 +137,4 @@ func report(w io.Writer, err error) int {
 		fmt.Fprintln(w, f.remedy)
 	}
 	return f.code
-}
-
-// isTerminal reports whether a person reads f.
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

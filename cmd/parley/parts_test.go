@@ -196,7 +196,7 @@ func TestPrintPayload(t *testing.T) {
 
 func TestPairingRefusalSaysWhatToDo(t *testing.T) {
 	e := &client.Error{Code: "NOT_PAIRED", Details: rawjson.Value(`{"code":"PAIRING_REQUIRED","requestId":"r-1"}`)}
-	if got := remedyFor(e); !strings.Contains(got, `device.pair.approve '{"requestId":"r-1"}'`) {
+	if got := remedyFor(e); !strings.Contains(got, "parley devices approve r-1") {
 		t.Errorf("got %q", got)
 	}
 }

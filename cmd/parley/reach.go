@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -64,8 +65,7 @@ func (r reachFlags) target() (target, error) {
 	return t, nil
 }
 
-// ask calls a method for a command that does more than call it. A refusal of
-// what was asked for reads like a mistake on the command line.
+// ask calls a method for a command that does more than call it.
 func (r reachFlags) ask(ctx context.Context, method string, params any) (payload rawjson.Value, err error) {
 	t, err := r.target()
 	if err != nil {
@@ -75,13 +75,19 @@ func (r reachFlags) ask(ctx context.Context, method string, params any) (payload
 		payload, err = conn.Call(ctx, method, params)
 		return err
 	})
+	return payload, mistaken(err)
+}
+
+// mistaken makes the refusal of what was asked for read like a mistake on the
+// command line.
+func mistaken(err error) error {
 	if _, known := errors.AsType[fault](err); known {
-		return nil, err
+		return err
 	}
 	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == client.InvalidRequest {
-		return nil, bare{e.Message}
+		return bare{e.Message}
 	}
-	return payload, err
+	return err
 }
 
 // loopback reports whether address is on this machine.
@@ -94,62 +100,79 @@ func loopback(address string) bool {
 	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// dial connects, with a device identity when device is set. A gateway on this
-// machine lets its own command line in without one by default, so that calls
-// leave no trace; others ask for a device that was let in once.
-func (t target) dial(ctx context.Context, device bool) (*client.Conn, error) {
+// options are those with which to connect, with a device identity when device is
+// set. A gateway on this machine lets its own command line in without one by
+// default, so that calls leave no trace; others ask for a device that was let in
+// once.
+func (t target) options(device bool) (client.Options, error) {
 	o := client.Options{
 		Token: t.token, Password: t.password, Scopes: operatorScopes(), Fingerprint: t.fingerprint,
 		Client: client.Info{ID: protocol.ClientCLI, Mode: protocol.ModeCLI, DisplayName: "parley", Version: versionText(), Platform: runtime.GOOS},
 	}
-	if device {
-		identity, err := client.LoadIdentity(t.identity)
-		if err != nil {
-			return nil, fault{exitState, err, "The file holds the key that this command line proves itself with."}
-		}
-		o.Device = identity
+	if !device {
+		return o, nil
 	}
-	conn, err := client.Dial(ctx, t.url, o)
-	if err == nil {
-		return conn, nil
+	var err error
+	if o.Device, err = client.LoadIdentity(t.identity); err != nil {
+		return o, fault{exitState, err, "The file holds the key that this command line proves itself with."}
 	}
+	return o, nil
+}
+
+// outside says why there is no connection, and what to do.
+func outside(err error) error {
 	if refused, ok := errors.AsType[*client.Error](err); ok {
-		return nil, fault{exitFailed, err, remedyFor(refused)}
+		return fault{exitFailed, err, remedyFor(refused)}
 	}
-	return nil, fault{exitUnreachable, err, "Is it running? Start it with \"parley serve\", or name another with --url."}
+	return fault{exitUnreachable, err, "Is it running? Start it with \"parley serve\", or name another with --url."}
 }
 
 func remedyFor(e *client.Error) string {
-	switch code := detail(e, "code"); {
+	switch code := e.Detail("code"); {
 	case code == "PAIRING_REQUIRED":
-		return fmt.Sprintf("A device that is let in already must approve this one: parley call device.pair.approve '{\"requestId\":%q}'", detail(e, "requestId"))
+		return fmt.Sprintf("A device that is let in already must approve this one: parley devices approve %s", e.Detail("requestId"))
 	case strings.HasPrefix(code, "AUTH_TOKEN"):
 		return "Give the gateway's token with --token or PARLEY_TOKEN."
 	}
 	return ""
 }
 
-// with dials, runs use and closes. When the gateway wants a device, which it
+// with connects, runs use and closes. When the gateway wants a device, which it
 // says at the door or by refusing every right, it does so again with one.
 func (t target) with(ctx context.Context, use func(*client.Conn) error) error {
-	err := t.once(ctx, !loopback(t.url), use)
+	return attempt(ctx, t, client.Dial, use)
+}
+
+// stay is with for a connection that comes back when it is lost.
+func (t target) stay(ctx context.Context, use func(*client.Client) error) error {
+	return attempt(ctx, t, client.Connect, use)
+}
+
+// connector makes a connection of a kind.
+type connector[C io.Closer] func(ctx context.Context, address string, o client.Options) (C, error)
+
+func attempt[C io.Closer](ctx context.Context, t target, connect connector[C], use func(C) error) error {
+	err := once(ctx, t, connect, !loopback(t.url), use)
 	if wantsDevice(err) && loopback(t.url) {
-		return t.once(ctx, true, use)
+		return once(ctx, t, connect, true, use)
 	}
 	return err
 }
 
-func (t target) once(ctx context.Context, device bool, use func(*client.Conn) error) (err error) {
-	conn, err := t.dial(ctx, device)
+func once[C io.Closer](ctx context.Context, t target, connect connector[C], device bool, use func(C) error) error {
+	o, err := t.options(device)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	return use(conn)
+	conn, err := connect(ctx, t.url, o)
+	if err != nil {
+		return outside(err)
+	}
+	return errors.Join(use(conn), conn.Close())
 }
 
 // wantsDevice reports whether err may go away with a device identity.
 func wantsDevice(err error) bool {
 	e, ok := errors.AsType[*client.Error](err)
-	return ok && (detail(e, "code") == "DEVICE_IDENTITY_REQUIRED" || strings.HasPrefix(e.Message, "missing scope: "))
+	return ok && (e.Detail("code") == "DEVICE_IDENTITY_REQUIRED" || strings.HasPrefix(e.Message, "missing scope: "))
 }

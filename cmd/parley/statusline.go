@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -30,11 +31,25 @@ func (l *statusLine) show(what string, done, total int) {
 		return
 	}
 	l.last, l.on = time.Now(), true
-	text := fmt.Sprintf("%s: %d", what, done)
-	if total > 0 {
-		text = fmt.Sprintf("%s: %d of %d", what, done, total)
+	fmt.Fprintf(l.out, "\r\x1b[K%s", progress(what, done, total, lookOf(l.out).width))
+}
+
+// barWidth is how long the bar is at most.
+const barWidth = 30
+
+// progress is how far something has come, in a width: with a bar, where the end
+// is known and there is room.
+func progress(what string, done, total, width int) string {
+	if total <= 0 {
+		return shorten(fmt.Sprintf("%s: %d", what, done), width, fromEnd)
 	}
-	fmt.Fprintf(l.out, "\r\x1b[K%s", text)
+	text := fmt.Sprintf("%s: %d of %d", what, done, total)
+	room := min(barWidth, width-columns(text)-len(" []")-1)
+	if room < narrowest {
+		return shorten(text, width, fromEnd)
+	}
+	full := min(room, room*done/total)
+	return text + " [" + strings.Repeat("#", full) + strings.Repeat("-", room-full) + "]"
 }
 
 // clear removes the line.
