@@ -23,6 +23,8 @@ type Provider struct {
 	// Headers are sent with every request, in configured order.
 	Headers []Header
 	Models  []Model
+	// Agent is how the program of api acp is run.
+	Agent AgentProcess
 }
 
 // Header is one name and value that a provider wants.
@@ -74,7 +76,8 @@ func (m *Models) read() reader {
 }
 
 func (p *Provider) read(d *decoder, at string, v rawjson.Value) {
-	object([]field{
+	p.Agent.defaults()
+	object(append([]field{
 		{name: "baseUrl", read: trimmed(&p.BaseURL)},
 		{name: "apiKey", read: secret(&p.APIKey)},
 		{name: "api", read: oneOf(&p.API, apis()...)},
@@ -84,10 +87,11 @@ func (p *Provider) read(d *decoder, at string, v rawjson.Value) {
 			m.read(d, at, v)
 			p.Models = append(p.Models, m)
 		})},
-	}, "auth authHeader injectNumCtxForOpenAICompat")(d, at, v)
+	}, p.Agent.fields()...), "auth authHeader injectNumCtxForOpenAICompat")(d, at, v)
 	if p.BaseURL == "" && (p.API == APIOpenAI || p.API == APIAnthropic) {
 		d.issue(join(at, "baseUrl"), "a provider with api %q needs a baseUrl, such as http://127.0.0.1:11434/v1", p.API)
 	}
+	p.checkAgent(d, at, v)
 }
 
 func headers(to *[]Header) reader {
