@@ -142,6 +142,10 @@ func shownConnection(err error) string {
 
 var credentials = regexp.MustCompile(`(?i)\b(sk|pk|rk|ghp|gho|xox[a-z]|gsk|hf|AIza)[-_]?[A-Za-z0-9_-]{16,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}|\b(api[_-]?key|token|secret|password)["']?\s*[:=]\s*["']?[^\s"',}]{6,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+`)
 
+// MaskCredentials hides what looks like a secret in a text that a program or a
+// server said.
+func MaskCredentials(text string) string { return maskCredentials(text) }
+
 // maskCredentials hides what looks like a secret; its first four characters
 // stay, so that an operator can tell which it was.
 func maskCredentials(text string) string {

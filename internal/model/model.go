@@ -2,9 +2,10 @@
 // implementations: Echo, which needs no server, and OpenAI and Anthropic, which
 // speak the chat completions and the messages protocol to a server of that kind.
 //
-// A Model is safe for concurrent use. It streams one assistant turn, stops
-// promptly when its context ends, and keeps no state between turns: the caller
-// hands over the whole conversation each time. Requests that fail before the
+// A Model is safe for concurrent use. It streams one assistant turn and stops
+// promptly when its context ends. The models here keep no state between turns:
+// the caller hands over the whole conversation each time. Agents that keep the
+// conversation themselves are package acp's. Requests that fail before the
 // first piece of the answer are tried again here (see OpenAI); an answer that
 // has begun is never asked for twice.
 //
@@ -16,6 +17,8 @@ package model
 import (
 	"context"
 	"iter"
+
+	"github.com/parleyd/parley/internal/rawjson"
 )
 
 // A Model streams one assistant turn and stops promptly when ctx is done.
@@ -37,6 +40,21 @@ type Turn struct {
 	// Thinking is the level of reasoning that is wanted: "" or "off" for none,
 	// else minimal, low, medium, high, xhigh or adaptive.
 	Thinking string
+	// Session is whose conversation it is; the zero value is nobody's, of which
+	// nothing is to be remembered.
+	Session Session
+}
+
+// Session names a conversation, for models that keep it themselves or work in
+// its directory.
+type Session struct {
+	// Key is the session's canonical key, ID that of its transcript: it changes
+	// when the session begins anew.
+	Key, ID string
+	// Agent is the agent whose session it is, Dir its workspace.
+	Agent, Dir string
+	// RunID is the run that asks.
+	RunID string
 }
 
 // Role says whose message it is.
@@ -53,6 +71,8 @@ type Message struct {
 	Role   Role
 	Text   string
 	Images []Image // of a user
+	// At is when it was said, in ms, 0 when that is not known.
+	At int64
 	// Summary marks what stands for messages that are not told any more.
 	Summary bool
 }
@@ -76,7 +96,36 @@ type Delta struct {
 	Usage *Usage
 	// Stop is why the model ended.
 	Stop StopReason
+	// Tool is a step of a tool that the model used, nil for none.
+	Tool *ToolStep
 }
+
+// ToolStep is one step of a call of a tool.
+type ToolStep struct {
+	Phase ToolPhase
+	// CallID tells the call from others of the turn.
+	CallID string
+	// Name is the tool or its kind, Title what is done with it, for people; "" when
+	// there is no more to say than Name does.
+	Name, Title string
+	// Args is what the tool was given, a JSON object; for ToolStart.
+	Args rawjson.Value
+	// Result is what it gave, in the form of transcripts; nil when that is not
+	// told. For ToolUpdate it is what there is so far.
+	Result rawjson.Value
+	// Failed says that the tool failed; for ToolResult.
+	Failed bool
+}
+
+// ToolPhase is where a call of a tool stands.
+type ToolPhase string
+
+// The phases of a call, as clients know them.
+const (
+	ToolStart  ToolPhase = "start"
+	ToolUpdate ToolPhase = "update"
+	ToolResult ToolPhase = "result"
+)
 
 // StopReason is why an answer ended, as transcripts have it.
 type StopReason string
