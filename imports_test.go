@@ -23,25 +23,26 @@ var everywhere = []string{"internal/rawjson", "internal/jstext"}
 // in doc/architecture.md first, then add it here.
 //
 // Never to be added: sessions → transcript, runs → gateway or hub, hub →
-// sessions. transcript, model and atomicfile do not know the protocol.
+// sessions. transcript, model, acp and atomicfile do not know the protocol.
 var allowed = map[string][]string{
 	"cmd/parley": {"*"}, // wires all parts
 	"client":     {"internal/protocol"},
 
 	"internal/gateway": {
 		"internal/hub", "internal/auth", "internal/runs", "internal/sessions", "internal/transcript",
-		"internal/model", "internal/config", "internal/protocol", "internal/disk", "internal/upkeep",
+		"internal/model", "internal/acp", "internal/config", "internal/protocol", "internal/disk", "internal/upkeep",
 		"internal/doctor",
 	},
 	"internal/upkeep":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
 	"internal/doctor":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/lockfile", "internal/disk", "internal/config"},
 	"internal/hub":        {"internal/protocol", "internal/config"},
-	"internal/runs":       {"internal/sessions", "internal/transcript", "internal/model", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
+	"internal/runs":       {"internal/sessions", "internal/transcript", "internal/model", "internal/acp", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
 	"internal/certs":      {"internal/atomicfile", "internal/disk", "internal/config"},
 	"internal/auth":       {"internal/atomicfile", "internal/disk", "internal/config", "internal/protocol"},
 	"internal/sessions":   {"internal/atomicfile", "internal/disk", "internal/lockfile", "internal/config", "internal/protocol"},
 	"internal/transcript": {"internal/atomicfile", "internal/disk", "internal/lockfile"},
 	"internal/model":      {},
+	"internal/acp":        {"internal/model", "internal/atomicfile", "internal/disk"},
 	"internal/atomicfile": {"internal/disk"},
 	"internal/disk":       {},
 	"internal/lockfile":   {},
@@ -55,6 +56,7 @@ var allowed = map[string][]string{
 
 	// Tests and tools: no package that ships may import these.
 	"internal/gatewaytest":   {"internal/protocol"},
+	"internal/acp/acptest":   {},
 	"internal/nodeplay":      {"internal/gatewaytest"},
 	"internal/testcount":     {},
 	"internal/disk/disktest": {"internal/disk"},
@@ -103,7 +105,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/testcount", "internal/disk/disktest"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/testcount", "internal/disk/disktest", "internal/acp/acptest"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.
