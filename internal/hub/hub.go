@@ -79,11 +79,12 @@ type Event struct {
 	Policy Policy
 }
 
-// Audience names the listeners of an event. Make one with All, Sessions
-// or Messages.
+// Audience names the listeners of an event. Make one with All, Sessions,
+// Messages or Conns.
 type Audience struct {
-	kind audienceKind
-	key  string
+	kind  audienceKind
+	key   string
+	conns []string
 }
 
 type audienceKind uint8
@@ -92,6 +93,7 @@ const (
 	toAll audienceKind = iota
 	toSessions
 	toMessages
+	toConns
 )
 
 // All is every connection: a broadcast, numbered by each outbox.
@@ -103,6 +105,9 @@ func Sessions() Audience { return Audience{kind: toSessions} }
 // Messages are the connections that called sessions.subscribe and those that
 // called sessions.messages.subscribe for this canonical key, each once.
 func Messages(key string) Audience { return Audience{kind: toMessages, key: key} }
+
+// Conns are the connections with these ids, as far as they are there.
+func Conns(ids ...string) Audience { return Audience{kind: toConns, conns: ids} }
 
 // Hub is the set of connections and their subscriptions. All methods are safe
 // for concurrent use.
@@ -259,6 +264,12 @@ func (h *Hub) deliver(e Event, f *Frame) {
 	case toAll:
 		for _, l := range h.order {
 			send(l)
+		}
+	case toConns:
+		for _, id := range e.To.conns {
+			if l, ok := h.conns[id]; ok {
+				send(l)
+			}
 		}
 	case toSessions, toMessages:
 		keyed := h.messages[e.To.key]
