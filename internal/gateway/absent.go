@@ -9,7 +9,7 @@ import (
 )
 
 // Clients ask every gateway about parts that this one does not have: nodes,
-// channels, approvals, heartbeats. The methods here say so in the way that
+// channels, heartbeats. The methods here say so in the way that
 // shows as "none" rather than as an error.
 
 type nodeListResult struct {
@@ -44,11 +44,6 @@ type channelsStatusResult struct {
 // channelsStatus says that there are no channels.
 func (g *Gateway) channelsStatus(context.Context, *call, protocol.ChannelsStatusParams) (channelsStatusResult, error) {
 	return channelsStatusResult{TS: time.Now().UnixMilli()}, nil
-}
-
-// execApprovalResolve knows no approval: nothing here asks for one.
-func (g *Gateway) execApprovalResolve(context.Context, *call, protocol.ExecApprovalResolveParams) (struct{}, error) {
-	return struct{}{}, protocol.Invalidf("unknown or expired approval id")
 }
 
 type setHeartbeatsResult struct {

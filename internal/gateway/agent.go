@@ -75,6 +75,7 @@ func (g *Gateway) agent(ctx context.Context, c *call, p protocol.AgentParams) (a
 	if err != nil {
 		return agentResult{}, err
 	}
+	g.onlookers.look(c.conn, t, ticket)
 	c.Answer(agentResult{RunID: t.RunID, Status: "accepted", AcceptedAt: nowIfZero(ticket.AcceptedAt)}, nil)
 	if created {
 		g.publishUse(t.Key, "create")

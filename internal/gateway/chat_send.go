@@ -102,6 +102,7 @@ func (g *Gateway) send(ctx context.Context, c *call, r sendRequest) (sendResult,
 	if err != nil {
 		return sendResult{}, err
 	}
+	g.onlookers.look(c.conn, t, ticket)
 	c.After(ticket.Begin)
 	return answerTicket(ticket)
 }

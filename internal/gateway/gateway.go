@@ -79,6 +79,8 @@ type Gateway struct {
 	health      *health
 	gate        *gate // who may come in: internal/auth, see handshake.go
 	strangers   strangers
+	onlookers   onlookers // at the tools of runs, see run_tools.go
+	approvals   approvals
 	edge        edge
 
 	editing   sync.Mutex // held while the configuration file is edited

@@ -79,6 +79,7 @@ var methods = []method{
 	bind("device.token.revoke", protocol.ScopePairing, (*Gateway).deviceTokenRevoke),
 	bind("device.token.rotate", protocol.ScopePairing, (*Gateway).deviceTokenRotate),
 	bind("doctor", protocol.ScopeAdmin, (*Gateway).doctor, blocking),
+	bind("exec.approval.list", protocol.ScopeApprovals, (*Gateway).execApprovalList),
 	bind("exec.approval.resolve", protocol.ScopeApprovals, (*Gateway).execApprovalResolve),
 	bind("gateway.identity.get", protocol.ScopeRead, (*Gateway).gatewayIdentity, unvalidated),
 	bind("health", protocol.ScopeNone, (*Gateway).healthMethod, unvalidated),
@@ -125,6 +126,7 @@ var methods = []method{
 var events = []string{
 	"connect.challenge", "agent", "chat", "session.message", "session.tool", "sessions.changed",
 	"presence", "tick", "shutdown", "health", "device.pair.requested", "device.pair.resolved",
+	"exec.approval.requested", "exec.approval.resolved",
 }
 
 // index makes the lookup of the table; a name that stands twice, has no schema

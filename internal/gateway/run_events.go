@@ -25,6 +25,7 @@ const (
 func (g *Gateway) openEngine() error {
 	g.engine = runs.New(runs.Options{
 		Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log, Disk: g.disk,
+		Ask: g.askApproval, Version: g.version,
 		Retire: func(st *sessions.Store, key string, old sessions.Entry) { g.archive(st, key, old, "reset") },
 	})
 	if g.aside {
@@ -211,6 +212,7 @@ func (o runEvents) Compacting(s runs.Summing) {
 
 // Aborted tells that a run was ended from outside.
 func (o runEvents) Aborted(a runs.Abortion) {
+	o.g.onlookers.ended(a.RunID)
 	o.g.hub.Publish(chatEvent(chatPayload{
 		RunID: a.RunID, SessionKey: a.Key, Seq: a.Seq, State: "aborted", StopReason: a.Reason, Message: chatText(a.Text),
 	}, a.MessageID))
@@ -219,6 +221,7 @@ func (o runEvents) Aborted(a runs.Abortion) {
 // Finished tells the end of a run: of an aborted one only how it ended, for its
 // chat event has been sent.
 func (o runEvents) Finished(e runs.End) {
+	o.g.onlookers.ended(e.RunID)
 	phase, data := "end", lifecycle{Phase: "end", EndedAt: e.EndedAt}
 	switch e.Status {
 	case runs.Failed:

@@ -31,7 +31,7 @@ func RequiredScope(method string) (required Scope, known bool) {
 		"sessions.reset", "sessions.restore",
 		"set-heartbeats", "skills.install", "skills.update", "system-event", "web.login.start", "web.login.wait":
 		return ScopeAdmin, true
-	case "exec.approval.request", "exec.approval.resolve", "exec.approval.waitDecision":
+	case "exec.approval.list", "exec.approval.request", "exec.approval.resolve", "exec.approval.waitDecision":
 		return ScopeApprovals, true
 	case "device.pair.approve", "device.pair.list", "device.pair.reject", "device.pair.remove",
 		"device.token.revoke", "device.token.rotate", "node.pair.approve", "node.pair.list", "node.pair.reject",

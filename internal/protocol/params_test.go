@@ -35,6 +35,7 @@ var paramsOf = map[string]any{
 	"device.pair.remove":            DevicePairRemoveParams{},
 	"device.token.revoke":           DeviceTokenRevokeParams{},
 	"device.token.rotate":           DeviceTokenRotateParams{},
+	"exec.approval.list":            NoParams{},
 	"exec.approval.resolve":         ExecApprovalResolveParams{},
 	"gateway.identity.get":          NoParams{},
 	"health":                        HealthParams{},

@@ -25,7 +25,7 @@ var methodTable = map[Scope]string{
 		set-heartbeats, secrets.reload, secrets.resolve, cron.add, cron.update, cron.remove, cron.run, skills.install, skills.update,
 		channels.logout, web.login.start, web.login.wait, exec.approvals.get, wizard.start, update.run, doctor,
 		sessions.cleanup, sessions.patchMany, sessions.restore`,
-	ScopeApprovals: `exec.approval.request, exec.approval.waitDecision, exec.approval.resolve`,
+	ScopeApprovals: `exec.approval.list, exec.approval.request, exec.approval.waitDecision, exec.approval.resolve`,
 	ScopePairing: `device.pair.list, device.pair.approve, device.pair.reject, device.pair.remove, device.token.rotate,
 		device.token.revoke, node.pair.request, node.pair.list, node.pair.approve, node.pair.reject, node.pair.verify, node.rename`,
 }

@@ -27,6 +27,7 @@ type answer struct {
 	signature string
 	id        string
 	stop      model.StopReason
+	acted     bool // a tool was used
 
 	clean    strings.Builder // without tags, up to what is held back
 	held     string          // as sent, from where a tag may begin
@@ -149,11 +150,16 @@ func (r *run) hear(d model.Delta) {
 		a.thinking.WriteString(d.Thinking)
 		a.signature = d.Signature
 	}
-	if d.Text == "" || v.silenced {
+	if v.silenced {
 		return
 	}
-	a.add(d.Text)
-	r.tellSoon()
+	if d.Text != "" {
+		a.add(d.Text)
+		r.tellSoon()
+	}
+	if d.Tool != nil {
+		r.tellTool(*d.Tool)
+	}
 }
 
 // tellSoon tells of what the answer has grown by: at once, or with what comes in

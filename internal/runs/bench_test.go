@@ -157,6 +157,12 @@ func (s scripted) Stream(ctx context.Context, t model.Turn) iter.Seq2[model.Delt
 		return faulty("", model.NewFault(s.ref.String()+" failed"))
 	case s.ref.Model == "cuts":
 		return faulty("half of it", model.NewFault(s.ref.String()+" cut off"))
+	case s.ref.Model == "acts":
+		return func(yield func(model.Delta, error) bool) {
+			if yield(model.Delta{Tool: &model.ToolStep{Phase: model.ToolStart, CallID: "c"}}, nil) {
+				yield(model.Delta{}, model.NewFault(s.ref.String()+" failed"))
+			}
+		}
 	case last == summaryOrder && s.b.summary == "":
 		return pieces([]string{"They ", "talked."}, 0)
 	case last == summaryOrder:
@@ -172,6 +178,8 @@ func (s scripted) Stream(ctx context.Context, t model.Turn) iter.Seq2[model.Delt
 		texts := strings.Fields(strings.TrimSuffix(list, "]]"))
 		gap, _ := time.ParseDuration(texts[0])
 		return pieces(texts[1:], gap)
+	case strings.Contains(last, "[[tool]]"):
+		return useTool
 	}
 	return model.Echo{}.Stream(ctx, t)
 }
@@ -195,6 +203,22 @@ func pieces(texts []string, gap time.Duration) iter.Seq2[model.Delta, error] {
 			time.Sleep(gap)
 		}
 		yield(model.Delta{Stop: model.Stop}, nil)
+	}
+}
+
+// useTool is an answer with a tool in it. It hangs once the tool has begun until
+// 300 ms are over.
+func useTool(yield func(model.Delta, error) bool) {
+	for _, d := range []model.Delta{
+		{Text: "I will "}, {Text: "look. "}, {Tool: &model.ToolStep{Phase: model.ToolStart, CallID: "c"}}, {Tool: &model.ToolStep{Phase: model.ToolResult, CallID: "c"}},
+		{Text: "Done."}, {Stop: model.Stop},
+	} {
+		if !yield(d, nil) {
+			return
+		}
+		if d.Tool != nil {
+			time.Sleep(100 * time.Millisecond) // in a bubble
+		}
 	}
 }
 
@@ -259,6 +283,14 @@ func (d *diary) FellBack(f Fallback) {
 
 func (d *diary) Compacting(s Summing) {
 	d.add("compacting %s #%d ended=%t done=%t", s.RunID, s.Seq, s.Ended, s.Done)
+}
+
+func (d *diary) Used(u ToolUse) {
+	chat := ""
+	if u.Chat != nil {
+		chat = fmt.Sprintf(" chat %q+%q", u.Text, u.Chat.Added)
+	}
+	d.add("used %s #%d %s %s%s", u.RunID, u.Seq, u.Step.Phase, u.Step.CallID, chat)
 }
 
 func (d *diary) Aborted(a Abortion) {

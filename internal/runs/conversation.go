@@ -43,7 +43,9 @@ func (r *run) whole() (t model.Turn, ids []string, err error) {
 	if err != nil {
 		return t, nil, err
 	}
-	t = model.Turn{System: r.turn.System, Thinking: r.thinking}
+	t = model.Turn{System: r.turn.System, Thinking: r.thinking, Session: model.Session{
+		Key: r.turn.Key, ID: r.ref.SessionID, Agent: r.ref.Agent, Dir: r.workspace(), RunID: r.turn.RunID,
+	}}
 	t.Messages, ids = readMessages(told)
 	if !slices.Contains(r.known.Input, "image") {
 		if len(r.turn.Media) > 0 {
@@ -97,7 +99,7 @@ func readMessage(o rawjson.Object) (m model.Message, ok bool) {
 const summaryHead = "Summary of the conversation so far:\n\n"
 
 func readUser(o rawjson.Object) model.Message {
-	m := model.Message{Role: model.User, Text: texts(o, "\n")}
+	m := model.Message{Role: model.User, Text: texts(o, "\n"), At: saidAt(o)}
 	blocks, _ := rawjson.Array(o.Get("content"))
 	for _, b := range blocks {
 		block, err := rawjson.Parse(b)
@@ -112,7 +114,13 @@ func readAssistant(o rawjson.Object) model.Message {
 	if stop := o.Text("stopReason"); stop == "error" || stop == "aborted" {
 		return model.Message{}
 	}
-	return model.Message{Role: model.Assistant, Text: texts(o, "")}
+	return model.Message{Role: model.Assistant, Text: texts(o, ""), At: saidAt(o)}
+}
+
+// saidAt is the time of a message in ms, 0 when it has none.
+func saidAt(o rawjson.Object) int64 {
+	ms, _ := rawjson.Number(o.Get("timestamp"))
+	return int64(ms)
 }
 
 // texts are the texts of a message's content, joined.

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/parleyd/parley/internal/acp"
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/model"
@@ -50,6 +51,11 @@ type Options struct {
 	Retire func(st *sessions.Store, key string, old sessions.Entry)
 	// Model opens the model that a run asks; nil opens the configured ones.
 	Model func(ref config.ModelRef) (model.Model, error)
+	// Ask decides what an agent is permitted whose configuration says "ask"; nil
+	// denies it.
+	Ask func(context.Context, acp.Question) acp.Decision
+	// Version is told to agents.
+	Version string
 }
 
 // Engine runs turns. All methods are safe for concurrent use.
@@ -59,8 +65,8 @@ type Engine struct {
 	slots   chan struct{} // one token per run that talks to a model
 	ctx     context.Context
 	stop    context.CancelCauseFunc
-	forget  func()         // closes idle connections to models
-	running sync.WaitGroup // goroutines of runs and of the sweeper
+	forget  func(context.Context) // closes idle connections to models, ends agents
+	running sync.WaitGroup        // goroutines of runs and of the sweeper
 
 	mu       sync.Mutex // guards all below and the state of every run
 	closed   bool
@@ -81,10 +87,10 @@ func New(o Options) *Engine {
 	if parallel <= 0 {
 		parallel = defaultParallel
 	}
-	forget := func() {}
+	forget := func(context.Context) {}
 	if o.Model == nil {
-		c := newConfigured(o.Config)
-		o.Model, forget = c.open, c.client.CloseIdleConnections
+		c := newConfigured(o)
+		o.Model, forget = c.open, c.close
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	e := &Engine{
@@ -110,9 +116,10 @@ func (e *Engine) Close(ctx context.Context) error {
 	select {
 	case <-ended:
 	case <-ctx.Done():
+		e.forget(ctx)
 		return context.Cause(ctx)
 	}
-	e.forget()
+	e.forget(ctx)
 	return e.closeJournals()
 }
 

@@ -58,11 +58,12 @@ func (r *run) fallbacks() []config.ModelRef {
 	return slices.DeleteFunc(configured, func(ref config.ModelRef) bool { return ref == r.chosen })
 }
 
-// unanswered reports whether the run goes on and nothing of an answer has come.
+// unanswered reports whether the run goes on and nothing of an answer has come: no
+// text, and no tool was used, for another model would use it again.
 func (r *run) unanswered() bool {
 	r.voice.mu.Lock()
 	defer r.voice.mu.Unlock()
-	return r.ctx.Err() == nil && r.voice.said.whole.Len() == 0
+	return r.ctx.Err() == nil && r.voice.said.whole.Len() == 0 && !r.voice.said.acted
 }
 
 // turnTo makes another model the one that answers.

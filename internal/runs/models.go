@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -18,23 +19,30 @@ const (
 )
 
 // configured opens the models of a configuration. Its client keeps connections
-// to servers for the next run.
+// to servers for the next run, its agents their processes.
 type configured struct {
 	c      *config.Config
 	client *http.Client
+	agents agents
 }
 
 // idleConns is how many connections to one server are kept.
 const idleConns = 64
 
-func newConfigured(c *config.Config) configured {
-	t, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return configured{c, http.DefaultClient}
+func newConfigured(o Options) configured {
+	c := configured{c: o.Config, client: http.DefaultClient, agents: newAgents(o)}
+	if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = t.Clone()
+		t.MaxIdleConnsPerHost = idleConns
+		c.client = &http.Client{Transport: t}
 	}
-	t = t.Clone()
-	t.MaxIdleConnsPerHost = idleConns
-	return configured{c, &http.Client{Transport: t}}
+	return c
+}
+
+// close ends what is kept for the next run.
+func (m configured) close(ctx context.Context) {
+	m.client.CloseIdleConnections()
+	m.agents.close(ctx)
 }
 
 // open is the model that ref names. It never settles for another one.
@@ -54,6 +62,8 @@ func (m configured) open(ref config.ModelRef) (model.Model, error) {
 		return m.openAI(p, described)
 	case apiAnthropic:
 		return m.anthropic(p, described)
+	case config.APIACP:
+		return m.agents.open(p, described)
 	default:
 		return nil, model.NewFault(fmt.Sprintf("Provider %q speaks %q, which this version does not support.", p.Name, api))
 	}

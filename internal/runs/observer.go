@@ -19,6 +19,8 @@ type Observer interface {
 	FellBack(Fallback)
 	// Compacting reports that a conversation is being summed up, and the end of it.
 	Compacting(Summing)
+	// Used reports a step of a tool that the model used.
+	Used(ToolUse)
 	// Aborted reports that a run was ended from outside.
 	Aborted(Abortion)
 	// Finished reports the end of a run: the last report of it.
