@@ -4,6 +4,12 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/parleyd/parley/internal/acp/acptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is also the agent that tests run as a program.
+func TestMain(m *testing.M) {
+	acptest.Main()
+	goleak.VerifyTestMain(m)
+}
