@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -206,10 +207,7 @@ func until(t *testing.T, what string, holds func() bool) {
 
 // alive reports whether a process exists, other than as a zombie.
 func alive(pid int) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // where there is such a file
 	_, state, _ := strings.Cut(string(data), ") ")
-	return !strings.HasPrefix(state, "Z")
+	return syscall.Kill(pid, 0) == nil && !strings.HasPrefix(state, "Z")
 }

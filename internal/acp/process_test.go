@@ -3,6 +3,8 @@ package acp
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,7 +83,11 @@ func TestProgramsThatAreNone(t *testing.T) {
 	b.fails("k", "x", "could not be started", "/no/such/program", "check models.providers.coder.command")
 	b.fails("k", "x", "could not be started") // and nothing hangs
 
-	b = newBench(t, func(o *Options) { o.Dir = "/proc/no" })
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b = newBench(t, func(o *Options) { o.Dir = filepath.Join(file, "dir") })
 	b.fails("k", "x", "cannot work: its directory could not be made")
 }
 

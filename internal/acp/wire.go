@@ -207,6 +207,9 @@ func (w *wire) call(ctx context.Context, method string, params, result any) erro
 	if m.Error != nil {
 		return m.Error
 	}
+	if len(m.Result) == 0 {
+		return nil // as good as null
+	}
 	if err := json.Unmarshal(m.Result, result); err != nil {
 		return &sdk.RequestError{Code: -32603, Message: "its answer cannot be read: " + err.Error()}
 	}
