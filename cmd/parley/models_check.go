@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -92,8 +93,8 @@ func (c *modelsCheckCommand) chosen(cfg *config.Config) ([]config.ModelRef, erro
 
 // ask asks all of them, a few at a time.
 func (c *modelsCheckCommand) ask(ctx context.Context, cfg *config.Config, refs []config.ModelRef, line *statusLine) []checked {
-	models := runs.NewModels(cfg)
-	defer models.Close()
+	models := runs.NewModels(cfg, slog.New(slog.DiscardHandler), versionText())
+	defer models.Close(ctx)
 	results := make([]checked, len(refs))
 	places := make(chan struct{}, checksAtOnce)
 	var mu sync.Mutex // guards done and line
