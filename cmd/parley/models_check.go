@@ -128,7 +128,10 @@ func (c *modelsCheckCommand) one(ctx context.Context, models runs.Models, ref co
 		r.Error = failure(ctx, err)
 		return r
 	}
-	turn := llm.Turn{Messages: []llm.Message{{Role: llm.User, Text: c.Prompt}}}
+	turn := llm.Turn{
+		Messages: []llm.Message{{Role: llm.User, Text: c.Prompt}},
+		Session:  llm.Session{Dir: os.TempDir()}, // an agent has to work somewhere
+	}
 	for d, err := range m.Stream(ctx, turn) {
 		if err != nil {
 			r.Error = failure(ctx, err)
