@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,19 @@ func knownProof() Proof {
 		Device: protocol.Device{ID: knownID, PublicKey: knownKey, Signature: knownV3, SignedAt: 1_700_000_000_000, Nonce: knownNonce},
 		Client: protocol.Client{ID: "cli", Version: "1", Mode: "cli", Platform: " LiNuX ", DeviceFamily: "Phone"},
 		Role:   "operator", Scopes: []string{"operator.read", "operator.write"}, Token: "the token",
+	}
+}
+
+// The page for authors of clients has a known answer to check their code with.
+func TestPageKnowsTheAnswer(t *testing.T) {
+	page, err := os.ReadFile("../../doc/client-authors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v2, _ := knownProof().texts(knownNonce)
+	want := "\n```known-answer\npublicKey  " + knownKey + "\nid         " + knownID + "\ntext       " + v2 + "\nsignature  " + knownV2 + "\n```\n"
+	if !strings.Contains(string(page), want) {
+		t.Errorf("the page lacks%s", want)
 	}
 }
 

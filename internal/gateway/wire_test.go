@@ -83,6 +83,15 @@ func TestWireScripts(t *testing.T) {
 	gatewaytest.Scripts{Serve: serve, Update: *update}.Run(t, "testdata/*.txt")
 }
 
+// What doc/client-authors.md shows to those who write clients is what goes over
+// the wire.
+func TestDialoguesOfThePage(t *testing.T) {
+	s := gatewaytest.Scripts{Serve: serve, Update: *update}
+	if n := s.RunPage(t, "../../doc/client-authors.md"); n < 7 {
+		t.Errorf("the page has %d dialogues", n)
+	}
+}
+
 func TestLargeFrames(t *testing.T) {
 	bubble(t, func(t *testing.T, l *gatewaytest.Listener, _ func()) {
 		for _, c := range []struct {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,20 +55,57 @@ func (s Scripts) Run(t *testing.T, glob string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var out string
-			state := filepath.Join(t.TempDir(), "state")
-			synctest.Test(t, func(t *testing.T) {
-				out, err = s.play(t, state, string(text))
-			})
+			out, err := s.bubble(t, string(text))
 			if err != nil {
 				t.Errorf("%s:%v", file, err)
 			}
-			if s.Update && out != string(text) {
-				if err := os.WriteFile(file, []byte(out), 0o666); err != nil {
-					t.Error(err)
-				}
-			}
+			s.rewrite(t, file, string(text), out)
 		})
+	}
+}
+
+// RunPage runs the scripts in a Markdown page, its code blocks of the language
+// "wire", each as a subtest in a bubble, and returns how many there are.
+func (s Scripts) RunPage(t *testing.T, file string) int {
+	t.Helper()
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "\n```wire\n", "\n```"
+	parts := strings.Split(string(page), begin)
+	line := strings.Count(parts[0], "\n") + 2 // that of the opening fence
+	for i, part := range parts[1:] {
+		text, after, ok := strings.Cut(part, end)
+		if !ok {
+			t.Fatalf("%s:%d: the block has no end", file, line)
+		}
+		t.Run(strconv.Itoa(i+1), func(t *testing.T) {
+			out, err := s.bubble(t, text)
+			if err != nil {
+				t.Errorf("%s:%d + %v", file, line, err)
+			}
+			parts[i+1] = out + end + after
+		})
+		line += strings.Count(part, "\n") + 2
+	}
+	s.rewrite(t, file, string(page), strings.Join(parts, begin))
+	return len(parts) - 1
+}
+
+// bubble plays a script in a bubble of its own.
+func (s Scripts) bubble(t *testing.T, text string) (out string, err error) {
+	state := filepath.Join(t.TempDir(), "state")
+	synctest.Test(t, func(t *testing.T) { out, err = s.play(t, state, text) })
+	return out, err
+}
+
+func (s Scripts) rewrite(t *testing.T, file, text, out string) {
+	if !s.Update || out == text {
+		return
+	}
+	if err := os.WriteFile(file, []byte(out), 0o666); err != nil {
+		t.Error(err)
 	}
 }
 
