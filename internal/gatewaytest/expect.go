@@ -26,19 +26,17 @@ func (d Difference) covers(f Fault) bool {
 	return slices.EqualFunc(want, got, func(w, g string) bool { return w == "*" || w == g })
 }
 
-// Expectations say how the gateway stands to the recorded scenarios: which
-// files do not pass yet (pending.txt) and which differences are wanted
-// (differences.txt). A file that neither names must pass.
+// Expectations say how the gateway stands to the recorded scenarios: all of them
+// pass, but for the wanted differences that differences.txt lists.
 type Expectations struct {
 	Files       []string // all scenarios as folder/name, sorted
-	Pending     map[string]bool
 	Differences map[string][]Difference
 }
 
-// ReadExpectations reads the scenarios' names and the two lists in dir. A line
-// that names no scenario is an error.
+// ReadExpectations reads the scenarios' names and the list in dir. A line that
+// names no scenario is an error.
 func ReadExpectations(dir string) (*Expectations, error) {
-	e := &Expectations{Pending: map[string]bool{}, Differences: map[string][]Difference{}}
+	e := &Expectations{Differences: map[string][]Difference{}}
 	paths, err := filepath.Glob(filepath.Join(dir, "*", "*.json"))
 	if err != nil {
 		return nil, err
@@ -51,9 +49,7 @@ func ReadExpectations(dir string) (*Expectations, error) {
 		return nil, fmt.Errorf("no scenarios in %s", dir)
 	}
 	slices.Sort(e.Files)
-	return e, errors.Join(
-		eachLine(filepath.Join(dir, "pending.txt"), e.addPending),
-		eachLine(filepath.Join(dir, "differences.txt"), e.addDifference))
+	return e, eachLine(filepath.Join(dir, "differences.txt"), e.addDifference)
 }
 
 // eachLine calls add for each line that is not empty and no # comment.
@@ -84,16 +80,6 @@ func (e *Expectations) known(name string) error {
 	return nil
 }
 
-func (e *Expectations) addPending(line string) error {
-	name, _, _ := strings.Cut(line, "#")
-	name = strings.TrimSpace(name)
-	if e.Pending[name] {
-		return fmt.Errorf("%s is listed twice", name)
-	}
-	e.Pending[name] = true
-	return e.known(name)
-}
-
 func (e *Expectations) addDifference(line string) error {
 	parts := strings.SplitN(line, " | ", 4)
 	if len(parts) != 4 {
@@ -114,8 +100,7 @@ func (e *Expectations) addDifference(line string) error {
 }
 
 // Judge says what is wrong with the outcome of a scenario, nil when it is as
-// expected: exactly the listed differences, or, for a pending one, anything
-// else.
+// expected: exactly the listed differences.
 func (e *Expectations) Judge(name string, faults []Fault) error {
 	var wrong []string
 	for _, f := range faults {
@@ -128,10 +113,7 @@ func (e *Expectations) Judge(name string, faults []Fault) error {
 			wrong = append(wrong, fmt.Sprintf("step %d: the difference at %s that differences.txt lists did not occur", d.Step, d.Path))
 		}
 	}
-	switch {
-	case e.Pending[name] && len(wrong) == 0:
-		return errors.New("passes: take it off testdata/scenarios/pending.txt")
-	case e.Pending[name] || len(wrong) == 0:
+	if len(wrong) == 0 {
 		return nil
 	}
 	return errors.New(strings.Join(wrong, "\n"))

@@ -12,8 +12,8 @@ import (
 
 const scenarios = "../../testdata/scenarios"
 
-// TestScenarios plays every recorded scenario. One that does not pass yet is
-// named in pending.txt, a wanted difference in differences.txt.
+// TestScenarios plays every recorded scenario. A wanted difference is listed in
+// differences.txt.
 func TestScenarios(t *testing.T) {
 	e, err := gatewaytest.ReadExpectations(scenarios)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Command nodeplay plays the recorded scenarios with the Node player that
 // stands in ../shared/tools, against a built gateway, and checks that its
 // verdict on every file is the one that the Go player is held to: a pass, or
-// exactly the differences of differences.txt, or a place in pending.txt. It
-// also checks that the scenarios of this checkout are the recorded ones.
+// exactly the differences of differences.txt. It also checks that the scenarios
+// of this checkout are the recorded ones.
 //
 // Where the folder ../shared does not stand beside the checkout, the Go player
 // alone is used; with CI=true that is an error.
@@ -154,8 +154,8 @@ func play(player, name string, env []string) ([]gatewaytest.Fault, error) {
 type tally struct {
 	expected *gatewaytest.Expectations
 
-	mu                      sync.Mutex // guards the counts and the output
-	passed, failed, pending int
+	mu             sync.Mutex // guards the counts and the output
+	passed, failed int
 }
 
 // playAll plays all files, a few at a time, and prints the counts.
@@ -178,30 +178,24 @@ func playAll(ctx context.Context, e *gatewaytest.Expectations, jobs int, play fu
 	}
 	close(names)
 	wg.Wait()
-	fmt.Printf("scenarios: %d passed, %d failed, %d pending\n", t.passed, t.failed, t.pending)
+	fmt.Printf("scenarios: %d passed, %d failed\n", t.passed, t.failed)
 	if t.failed > 0 {
 		return errors.New("the gateway, the Node player and the lists in " + scenarios + " do not agree")
 	}
 	return ctx.Err()
 }
 
-// add counts a file. One that could not be played at all has failed, which is
-// what is expected of a pending one.
+// add counts a file. One that could not be played at all has failed.
 func (t *tally) add(name string, faults []gatewaytest.Fault, err error) {
 	if err == nil {
 		err = t.expected.Judge(name, faults)
-	} else if t.expected.Pending[name] {
-		err = nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case err != nil:
+	if err != nil {
 		t.failed++
 		fmt.Printf("FAIL %s\n   %s\n", name, strings.ReplaceAll(err.Error(), "\n", "\n   "))
-	case t.expected.Pending[name]:
-		t.pending++
-	default:
-		t.passed++
+		return
 	}
+	t.passed++
 }
