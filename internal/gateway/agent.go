@@ -104,7 +104,7 @@ func (g *Gateway) agentTurn(c *call, p protocol.AgentParams) (runs.Turn, error) 
 	}
 	for _, channel := range []string{p.Channel, p.ReplyChannel} {
 		if name := jstext.Lower(jstext.Trim(channel)); name != "" && name != "last" && name != "webchat" {
-			return runs.Turn{}, protocol.Invalidf("invalid agent params: unknown channel: %s", jstext.Trim(channel))
+			return runs.Turn{}, protocol.Invalidf("invalid agent params: unknown channel: %s", jstext.Lower(jstext.Trim(channel)))
 		}
 	}
 	key, err := g.agentKey(p)

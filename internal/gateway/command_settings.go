@@ -16,6 +16,10 @@ import (
 type setting struct {
 	noun    string // in what it says of itself
 	options func(config.ModelRef) []string
+	// listed is the options where the setting is shown, "" when as they are.
+	listed string
+	// usage is the answer where it cannot be shown, or more than a word follows.
+	usage string
 	// read tells the word that a text means.
 	read func(text string) (word string, ok bool)
 	// patch is the change, said what the answer to it.
@@ -39,7 +43,7 @@ var settings = map[string]setting{
 		now: (*Gateway).thinkingOf,
 	},
 	"verbose": {
-		noun: "verbose level", options: fixed("off", "on", "full"), read: sessions.NormalizeVerbose,
+		noun: "verbose level", options: fixed("off", "on", "full"), read: sessions.NormalizeVerbose, listed: "on, full, off", usage: "⚙️ Usage: /verbose on|full|off",
 		patch: func(w string) protocol.SessionChanges {
 			return protocol.SessionChanges{VerboseLevel: protocol.Some(w)}
 		},
@@ -51,7 +55,7 @@ var settings = map[string]setting{
 		},
 	},
 	"fast": {
-		noun: "fast mode", options: fixed("on", "off"), read: oneOfWords("on", "off"),
+		noun: "fast mode", options: fixed("on", "off"), read: oneOfWords("on", "off"), usage: "⚙️ Usage: /fast on|off",
 		patch: func(w string) protocol.SessionChanges {
 			return protocol.SessionChanges{FastMode: protocol.Some(w == "on")}
 		},
@@ -59,14 +63,17 @@ var settings = map[string]setting{
 			return map[string]string{"on": "⚙️ Fast mode enabled.", "off": "⚙️ Fast mode disabled."}[w]
 		},
 		now: func(_ *Gateway, _ string, e sessions.Entry) string {
-			if on, _ := e.Bool("fastMode"); on {
+			switch on, set := e.Bool("fastMode"); {
+			case !set:
+				return "off (default)"
+			case on:
 				return "on"
 			}
 			return "off"
 		},
 	},
 	"send": {
-		noun: "send policy", options: fixed("on", "off", "inherit"), read: oneOfWords("on", "off", "inherit"),
+		noun: "send policy", read: oneOfWords("on", "off", "inherit"), usage: "⚙️ Usage: /send on|off|inherit",
 		patch: func(w string) protocol.SessionChanges {
 			p := protocol.Opt[string]{Set: true, Null: true}
 			switch w {
@@ -78,15 +85,6 @@ var settings = map[string]setting{
 			return protocol.SessionChanges{SendPolicy: p}
 		},
 		said: func(w string) string { return "⚙️ Send policy set to " + w + "." },
-		now: func(_ *Gateway, _ string, e sessions.Entry) string {
-			switch e.Text("sendPolicy") {
-			case "allow":
-				return "on"
-			case "deny":
-				return "off"
-			}
-			return "inherit"
-		},
 	},
 }
 
@@ -122,27 +120,42 @@ func firstOf(texts ...string) string {
 	return ""
 }
 
-// settingCommand shows or changes one setting of a session.
+// settingCommand shows or changes one setting of a session. Text that follows the
+// word is not dropped unseen: then nothing changes.
 func (g *Gateway) settingCommand(ctx context.Context, key string, cmd command) (string, error) {
 	s := settings[cmd.name]
+	word, more := firstWord(cmd.text)
+	if s.usage != "" && more != "" {
+		return s.usage, nil
+	}
+	value, ok := s.read(word)
+	if !ok {
+		return g.showSetting(key, s, word)
+	}
+	refusal, err := g.patchSession(ctx, key, s.patch(value))
+	if refusal != "" { // it begins with the name of a parameter
+		refusal = strings.ToUpper(s.noun[:1]) + s.noun[1:] + strings.TrimPrefix(refusal, "thinkingLevel") + "."
+	}
+	if err != nil || refusal != "" {
+		return refusal, err
+	}
+	return s.said(value), nil
+}
+
+// showSetting tells where a setting stands, or that it knows no such word.
+func (g *Gateway) showSetting(key string, s setting, word string) (string, error) {
+	if s.now == nil {
+		return s.usage, nil
+	}
 	f, _, err := g.stores.Lookup(key)
 	if err != nil {
 		return "", err
 	}
 	options := strings.Join(s.options(g.engine.ModelOf(key, f.Entry)), ", ")
-	word, _ := firstWord(cmd.args)
 	if word == "" {
-		return fmt.Sprintf("Current %s: %s.\nOptions: %s.", s.noun, s.now(g, key, f.Entry), options), nil
+		return fmt.Sprintf("Current %s: %s.\nOptions: %s.", s.noun, s.now(g, key, f.Entry), firstOf(s.listed, options)), nil
 	}
-	value, ok := s.read(word)
-	if !ok {
-		return fmt.Sprintf("Unrecognized %s %q. Valid levels: %s.", s.noun, word, options), nil
-	}
-	refusal, err := g.patchSession(ctx, key, s.patch(value))
-	if err != nil || refusal != "" {
-		return refusal, err
-	}
-	return s.said(value), nil
+	return fmt.Sprintf("Unrecognized %s %q. Valid levels: %s.", s.noun, word, options), nil
 }
 
 // patchSession changes a session as sessions.patch does. A change that is not
@@ -180,6 +193,9 @@ More: /status`, nil
 	}
 	ref, ok := g.findModel(key, text)
 	if !ok {
+		if ref, ok := g.cfg.ParseModel(g.keys().Agent(key), text); ok {
+			text = ref.String()
+		}
 		return fmt.Sprintf(`Model "%s" is not allowed. Use /models to list providers, or /models <provider> to list models.`, text), nil
 	}
 	refusal, err := g.patchSession(ctx, key, protocol.SessionChanges{Model: protocol.Some(ref.String())})

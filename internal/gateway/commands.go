@@ -85,7 +85,9 @@ func parseCommand(message string) (command, bool) {
 	}
 	rest := strings.TrimPrefix(text[end:], ":")
 	line, _, _ := strings.Cut(rest, "\n")
-	return command{name: k.name, args: jstext.Trim(line), text: jstext.Trim(rest)}, true
+	c := command{name: k.name, args: jstext.Trim(line), text: jstext.Trim(rest)}
+	// "/send the report to Ann" is for the model.
+	return c, k.name != "send" || len(strings.Fields(c.text)) < 2
 }
 
 // commandTurn reports whether the gateway answers a command itself. Where text
