@@ -14,12 +14,9 @@ import (
 
 // newLog makes the daemon's logger: for people on stderr, coloured on a
 // terminal, or JSON; and JSON into the configured file, else into one for each
-// day, which clients read (logs.tail). close ends that file.
-func newLog(w *os.File, format string, verbose bool, c *config.Config) (log *slog.Logger, close func() error, err error) {
-	level := levelOf(c.Logging.Level)
-	if verbose {
-		level = slog.LevelDebug
-	}
+// day, which clients read (logs.tail). close ends that file. What is less than
+// level is left out; it may change at any time.
+func newLog(w *os.File, format string, level *slog.LevelVar, c *config.Config) (log *slog.Logger, close func() error, err error) {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainAttr}
 	var handler slog.Handler
 	switch {

@@ -112,7 +112,9 @@ func openTestLog(t *testing.T, format string, cfg *config.Config) (*slog.Logger,
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, closeLog, err := newLog(w, format, true, cfg)
+	var level slog.LevelVar
+	level.Set(slog.LevelDebug)
+	log, closeLog, err := newLog(w, format, &level, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

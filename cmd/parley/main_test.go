@@ -39,7 +39,8 @@ func TestScripts(t *testing.T) {
 			"occupy":    occupy,
 			"mode":      mode,
 			"await":     await,
-			"term":      term,
+			"term":      sends(syscall.SIGTERM),
+			"hup":       sends(syscall.SIGHUP),
 			"exits":     exits,
 		},
 	})
@@ -69,27 +70,35 @@ func listening(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// await waits until a file that a process in the background writes has a text.
+// await waits until a file that a process in the background writes, named by a
+// pattern, has a text.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: await file text")
 	}
 	poll(ts, args[1]+" in "+args[0], func() bool {
-		text, err := os.ReadFile(ts.MkAbs(args[0]))
-		return err == nil && strings.Contains(string(text), args[1])
+		files, _ := filepath.Glob(ts.MkAbs(args[0])) // the name of a day's log is not known
+		for _, file := range files {
+			if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), args[1]) {
+				return true
+			}
+		}
+		return false
 	})
 }
 
-// term sends SIGTERM to the daemon of a state directory.
-func term(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: term state-dir")
+// sends sends a signal to the daemon of a state directory.
+func sends(sig syscall.Signal) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: term or hup state-dir")
+		}
+		o, ok := readOwner(ts.MkAbs(args[0]))
+		if !ok {
+			ts.Fatalf("nobody serves %s", args[0])
+		}
+		ts.Check(syscall.Kill(o.PID, sig))
 	}
-	o, ok := readOwner(ts.MkAbs(args[0]))
-	if !ok {
-		ts.Fatalf("nobody serves %s", args[0])
-	}
-	ts.Check(syscall.Kill(o.PID, syscall.SIGTERM))
 }
 
 // exits runs a program that must end with a code.

@@ -24,12 +24,18 @@ type serveCommand struct {
 	Port      int    `placeholder:"N" help:"Port to listen on (default 18789)."`
 	Bind      string `placeholder:"WHERE" help:"Where to listen: loopback, lan or an address (default loopback)."`
 	Token     string `placeholder:"TOKEN" env:"PARLEY_TOKEN" help:"Shared token that clients must present."`
+	Admin     string `placeholder:"ADDRESS" help:"Loopback address with a port where metrics and profiles are served without a token, such as 127.0.0.1:9090 (default: parley.admin, else none)."`
 	LogFormat string `enum:"text,json" default:"text" help:"Form of the log: ${enum}."`
 	Verbose   bool   `short:"v" help:"Log more."`
 }
 
 // Validate refuses a --bind that means nothing, before anything is read.
 func (c *serveCommand) Validate() error {
+	if c.Admin != "" {
+		if err := config.CheckAdmin(c.Admin); err != nil {
+			return fmt.Errorf("--admin: %w", err)
+		}
+	}
 	switch c.Bind {
 	case "", "loopback", "lan", "auto", "tailnet":
 		return nil
@@ -46,12 +52,15 @@ const graceful = 10 * time.Second
 // Run serves until a signal comes.
 func (c *serveCommand) Run(io streams) error {
 	o := c.options()
-	o.Port, o.Bind, o.Token = c.Port, c.Bind, c.Token
+	o.Port, o.Bind, o.Token, o.Admin = c.Port, c.Bind, c.Token, c.Admin
 	cfg, warnings, err := load(o)
 	if err != nil {
 		return err
 	}
-	log, closeLog, err := newLog(io.err, c.LogFormat, c.Verbose, cfg)
+	var level slog.LevelVar
+	setLevel := func(cfg *config.Config) { level.Set(c.level(cfg)) }
+	setLevel(cfg)
+	log, closeLog, err := newLog(io.err, c.LogFormat, &level, cfg)
 	if err != nil {
 		return err
 	}
@@ -60,12 +69,21 @@ func (c *serveCommand) Run(io streams) error {
 	}
 	ctx, stop := stopOnSignal(log)
 	defer stop()
-	err = serve(ctx, cfg, log, io)
+	err = serve(ctx, cfg, log, io, setLevel)
 	return errors.Join(err, closeLog())
 }
 
+// level is what the log leaves out under a configuration.
+func (c *serveCommand) level(cfg *config.Config) slog.Level {
+	if c.Verbose {
+		return slog.LevelDebug
+	}
+	return levelOf(cfg.Logging.Level)
+}
+
 // serve builds the parts in order, runs them until ctx ends, and undoes it.
-func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams) (err error) {
+// reloaded is told of each configuration that it goes on with.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams, reloaded func(*config.Config)) (err error) {
 	self := owner{PID: os.Getpid(), Port: cfg.Gateway.Port, URL: localURL(cfg.Gateway)}
 	release, err := own(cfg.StateDir, self)
 	if err != nil {
@@ -98,7 +116,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams
 			return stateFault(cfg.StateDir, err)
 		}
 	}
-	g, err := gateway.New(gateway.Options{Config: cfg, Log: log, Version: versionText()})
+	g, err := gateway.New(gateway.Options{Config: cfg, Log: log, Version: versionText(), Reloaded: reloaded})
 	if err != nil {
 		return fmt.Errorf("start the gateway: %w", err)
 	}
@@ -107,6 +125,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams
 		greet(io.out, cfg, pair)
 	}
 	log.Info("serving", "address", localAddress(cfg.Gateway), "state", cfg.StateDir, "config", cfg.Path, "version", versionText())
+	stop := attend(ctx, g, cfg, log)
+	defer stop()
 	if err := g.Serve(ctx, listeners...); err != nil {
 		return err
 	}

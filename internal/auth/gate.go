@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/parleyd/parley/internal/config"
@@ -46,24 +47,40 @@ func refused(r Reason) Verdict { return Verdict{Reason: r} }
 // Gate judges credentials and browser origins under one configuration, and
 // keeps count of failures.
 type Gate struct {
-	gateway  config.Gateway
-	devices  *Devices
-	throttle *throttle
+	devices *Devices
+
+	configured atomic.Pointer[config.Gateway]
+	counts     atomic.Pointer[throttle]
 }
 
 // NewGate makes a gate. throttleLoopback is parley.throttleLoopback.
 func NewGate(c config.Gateway, throttleLoopback bool, d *Devices) *Gate {
-	return &Gate{gateway: c, devices: d, throttle: newThrottle(c.Auth.RateLimit, throttleLoopback)}
+	g := &Gate{devices: d}
+	g.configured.Store(&c)
+	g.counts.Store(newThrottle(c.Auth.RateLimit, throttleLoopback))
+	return g
 }
+
+// Configure makes the gate judge by another configuration from now on. What was
+// counted stays counted, unless the limits themselves are others.
+func (g *Gate) Configure(c config.Gateway, throttleLoopback bool) {
+	g.configured.Store(&c)
+	if !g.throttle().like(c.Auth.RateLimit, throttleLoopback) {
+		g.counts.Store(newThrottle(c.Auth.RateLimit, throttleLoopback))
+	}
+}
+
+// throttle counts the failures.
+func (g *Gate) throttle() *throttle { return g.counts.Load() }
 
 // Place finds out where a request came from.
 func (g *Gate) Place(peer netip.Addr, host string, h http.Header) Place {
-	return locate(g.gateway, peer, host, h)
+	return locate(*g.configured.Load(), peer, host, h)
 }
 
 // JudgeOrigin is the reason why a page of this origin may not connect, or "".
 func (g *Gate) JudgeOrigin(origin, host string, local bool) string {
-	return judgeOrigin(g.gateway.ControlUI, origin, host, local)
+	return judgeOrigin(g.configured.Load().ControlUI, origin, host, local)
 }
 
 // Attempt is one try to come in.
@@ -92,17 +109,17 @@ func (a Attempt) candidate() (token string, explicit bool) {
 // Shared judges what an attempt offers for gateway.auth.mode. With a device the
 // verdict may improve: see Device.
 func (g *Gate) Shared(a Attempt) Verdict {
-	switch g.gateway.Auth.Mode {
+	switch g.configured.Load().Auth.Mode {
 	case config.AuthNone:
 		return Verdict{OK: true, Method: ByNothing}
 	case config.AuthTrustedProxy:
 		return g.proxy(a)
 	}
-	b := g.throttle.bucket(sharedSecret, a.Place, a.Origin)
+	b := g.throttle().bucket(sharedSecret, a.Place, a.Origin)
 	candidate, _ := a.candidate()
 	// Next to a device token OpenClaw counts a wrong shared secret only as a
 	// wrong device token; so the secret could be guessed without end.
-	lenient := candidate != "" && !g.throttle.strict(a.Place)
+	lenient := candidate != "" && !g.throttle().strict(a.Place)
 	if left := b.locked(); left > 0 && !lenient {
 		return Verdict{Reason: RateLimited, RetryAfter: left}
 	}
@@ -127,10 +144,10 @@ func (g *Gate) compare(c *protocol.Credentials) Verdict {
 	if c == nil {
 		c = &protocol.Credentials{}
 	}
-	if g.gateway.Auth.Mode == config.AuthPassword {
-		return compareOne(trimmed(c.Password), g.gateway.Auth.Password, ByPassword, PasswordNotConfigured, PasswordMissing, PasswordMismatch)
+	if g.configured.Load().Auth.Mode == config.AuthPassword {
+		return compareOne(trimmed(c.Password), g.configured.Load().Auth.Password, ByPassword, PasswordNotConfigured, PasswordMissing, PasswordMismatch)
 	}
-	return compareOne(trimmed(c.Token), g.gateway.Auth.Token, ByToken, TokenNotConfigured, TokenMissing, TokenMismatch)
+	return compareOne(trimmed(c.Token), g.configured.Load().Auth.Token, ByToken, TokenNotConfigured, TokenMissing, TokenMismatch)
 }
 
 func compareOne(got string, want config.Secret, by Method, unset, missing, mismatch Reason) Verdict {
@@ -164,7 +181,7 @@ func trimmed(s *string) string {
 // joined, as proxies mean it: a name that a client sent and its proxy appended
 // to is no allowed user.
 func (g *Gate) proxy(a Attempt) Verdict {
-	rule := g.gateway.Auth.TrustedProxy
+	rule := g.configured.Load().Auth.TrustedProxy
 	if rule == nil {
 		return refused(proxyNotConfigured)
 	}
@@ -205,11 +222,11 @@ func (g *Gate) Device(a Attempt, c Claim, shared Verdict) (Verdict, error) {
 	}
 	v, wrong, err := g.tryTokens(a, c, shared)
 	if wrong {
-		g.throttle.bucket(deviceToken, a.Place, a.Origin).fail()
+		g.throttle().bucket(deviceToken, a.Place, a.Origin).fail()
 	}
-	if token, _ := a.candidate(); !v.OK && token != "" && shared.wrong() && g.throttle.strict(a.Place) {
+	if token, _ := a.candidate(); !v.OK && token != "" && shared.wrong() && g.throttle().strict(a.Place) {
 		// Shared left this to us: the token could have been the device's own.
-		g.throttle.bucket(sharedSecret, a.Place, a.Origin).fail()
+		g.throttle().bucket(sharedSecret, a.Place, a.Origin).fail()
 	}
 	return v, err
 }
@@ -217,8 +234,8 @@ func (g *Gate) Device(a Attempt, c Claim, shared Verdict) (Verdict, error) {
 // tryTokens tries the tokens of a device; wrong tells that one was tried in
 // vain, which is to be counted.
 func (g *Gate) tryTokens(a Attempt, c Claim, v Verdict) (_ Verdict, wrong bool, _ error) {
-	strict := g.throttle.strict(a.Place)
-	b := g.throttle.bucket(deviceToken, a.Place, a.Origin)
+	strict := g.throttle().strict(a.Place)
+	b := g.throttle().bucket(deviceToken, a.Place, a.Origin)
 	if t := trimmed(a.Credentials.BootstrapToken); t != "" {
 		if left := b.locked(); left > 0 && strict {
 			return Verdict{Reason: RateLimited, RetryAfter: left}, false, nil
@@ -255,7 +272,7 @@ func (g *Gate) tryTokens(a Attempt, c Claim, v Verdict) (_ Verdict, wrong bool, 
 func (g *Gate) Bearer(p Place, h http.Header) Verdict {
 	secret := bearer(h)
 	a := Attempt{Place: p, Header: h, Credentials: &protocol.Credentials{Token: &secret, Password: &secret}}
-	if g.throttle.strict(p) {
+	if g.throttle().strict(p) {
 		a.Origin = Origin(h)
 	}
 	return g.Shared(a)

@@ -15,11 +15,11 @@ import (
 // name on makes it known in gateway.controlUi.allowedOrigins, which connect
 // asks for anyway.
 func (g *Gate) ForeignHost(host string) bool {
-	if !g.loopbackBind() || localHost(host) || g.gateway.ControlUI.HostHeaderOriginAllows {
+	if !g.loopbackBind() || localHost(host) || g.configured.Load().ControlUI.HostHeaderOriginAllows {
 		return false
 	}
 	host = strings.ToLower(jstext.Trim(host))
-	return !slices.ContainsFunc(g.gateway.ControlUI.AllowedOrigins, func(allowed string) bool {
+	return !slices.ContainsFunc(g.configured.Load().ControlUI.AllowedOrigins, func(allowed string) bool {
 		o, ok := parseOrigin(allowed)
 		return allowed == "*" || ok && o.hostport() == host
 	})
@@ -28,11 +28,11 @@ func (g *Gate) ForeignHost(host string) bool {
 // loopbackBind reports whether only this machine can reach the gateway by
 // itself.
 func (g *Gate) loopbackBind() bool {
-	switch g.gateway.Bind {
+	switch g.configured.Load().Bind {
 	case "loopback", "auto":
 		return true
 	case "custom":
-		a, err := netip.ParseAddr(g.gateway.CustomBindHost)
+		a, err := netip.ParseAddr(g.configured.Load().CustomBindHost)
 		return err == nil && a.Unmap().IsLoopback()
 	}
 	return false

@@ -50,6 +50,14 @@ func newThrottle(r *config.RateLimit, loopback bool) *throttle {
 	}
 }
 
+// like reports whether the throttle is what newThrottle would make of these.
+func (t *throttle) like(r *config.RateLimit, loopback bool) bool {
+	if r == nil || t.configured == nil {
+		return r == t.configured && loopback == t.loopback
+	}
+	return *r == *t.configured && loopback == t.loopback
+}
+
 // strict reports whether failures from this place count whatever credentials
 // come with them. Where they do not, a wrong secret next to a device token
 // counts as a wrong device token only, as OpenClaw has it.

@@ -37,6 +37,9 @@ type Config struct {
 	places  places
 	options Options
 	fixed   bool // made by Parse, without a file
+
+	asked   lasting  // by the configuration that the daemon started with
+	restart []string // see NeedsRestart
 }
 
 // Getenv is a variable of the environment, with what .env files and the env

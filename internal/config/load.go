@@ -160,6 +160,10 @@ func (c *Config) finish(d *decoder) {
 			*path = c.Expand(*path)
 		}
 	}
+	if c.options.Admin != "" {
+		c.Parley.Admin = c.options.Admin
+	}
+	c.asked = c.lastingParts()
 	if g.Auth.Mode == AuthNone {
 		d.warnings = append(d.warnings, "gateway.auth.mode is none: every program on this machine can connect")
 	}

@@ -1,7 +1,11 @@
 package config
 
 import (
+	"fmt"
+	"net/netip"
+	"net/url"
 	"slices"
+	"time"
 
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -53,6 +57,28 @@ type Parley struct {
 	RunsCompaction string
 	// Strangers limits the connections of those who have shown no secret.
 	Strangers Strangers
+	// Drain is how long runs may go on when the daemon is told to end, default 5 s.
+	Drain time.Duration
+	// Admin is a loopback address for metrics and profiles without credentials,
+	// "" for none.
+	Admin   string
+	Metrics Metrics
+	Tracing Tracing
+}
+
+// Metrics is parley.metrics.
+type Metrics struct {
+	Enabled bool // default true
+	Public  bool // without credentials
+}
+
+// Tracing is parley.tracing.
+type Tracing struct {
+	// Endpoint is the base URL of an OTLP collector, "" for none. The environment's
+	// OTEL_EXPORTER_OTLP_ENDPOINT counts where it is empty.
+	Endpoint string
+	// Ratio is the share of traces, begun here, that are recorded, default 1.
+	Ratio float64
 }
 
 // Strangers is parley.unauthenticated: how many connections may be open whose
@@ -70,6 +96,7 @@ const (
 
 func (p *Parley) defaults() {
 	*p = Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close", RunsCompaction: "off", Strangers: Strangers{32, 1024}}
+	p.Drain, p.Metrics.Enabled, p.Tracing.Ratio = 5*time.Second, true, 1
 }
 
 func (p *Parley) read() reader {
@@ -85,7 +112,78 @@ func (p *Parley) read() reader {
 			{name: "onRestart", read: oneOf(&p.RunsOnRestart, "close", "resume")},
 			{name: "compaction", read: oneOf(&p.RunsCompaction, "off", "auto")},
 		}, "")},
+		{name: "drain", read: p.readDrain},
+		{name: "admin", read: p.readAdmin},
+		{name: "metrics", read: object([]field{
+			{name: "enabled", read: boolean(&p.Metrics.Enabled)},
+			{name: "public", read: boolean(&p.Metrics.Public)},
+		}, "")},
+		{name: "tracing", read: object([]field{
+			{name: "endpoint", read: p.Tracing.readEndpoint},
+			{name: "ratio", read: p.Tracing.readRatio},
+		}, "")},
 	}, "")
+}
+
+// maxDrain is the longest that an end may be put off.
+const maxDrain = time.Hour
+
+func (p *Parley) readDrain(d *decoder, at string, v rawjson.Value) {
+	if d.describes(`{"type":["string","number"]}`) {
+		return
+	}
+	s, ok := numberOrText(v)
+	if ok {
+		p.Drain, ok = parseDuration(s, time.Second)
+	}
+	if !ok || p.Drain > maxDrain {
+		d.issue(at, "invalid duration (use ms, s, m; a bare number is seconds; at most 1h)")
+	}
+}
+
+func (p *Parley) readAdmin(d *decoder, at string, v rawjson.Value) {
+	trimmed(&p.Admin)(d, at, v)
+	if p.Admin == "" || d.shape != nil {
+		return
+	}
+	if err := CheckAdmin(p.Admin); err != nil {
+		d.issue(at, "%v", err)
+	}
+}
+
+// CheckAdmin is why an address may not be that of parley.admin, or nil. What is
+// served there asks for no credentials, so only this machine may reach it.
+func CheckAdmin(address string) error {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is no address with a port, such as 127.0.0.1:9090", address)
+	}
+	if !a.Addr().Unmap().IsLoopback() {
+		return fmt.Errorf("%s is not a loopback address; what is served there asks for no credentials", address)
+	}
+	return nil
+}
+
+func (t *Tracing) readEndpoint(d *decoder, at string, v rawjson.Value) {
+	trimmed(&t.Endpoint)(d, at, v)
+	if t.Endpoint == "" || d.shape != nil {
+		return
+	}
+	if u, err := url.Parse(t.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		d.issue(at, "%q is no URL of a collector, such as http://127.0.0.1:4318", t.Endpoint)
+	}
+}
+
+func (t *Tracing) readRatio(d *decoder, at string, v rawjson.Value) {
+	if d.describes(`{"type":"number","minimum":0,"maximum":1}`) {
+		return
+	}
+	f, ok := rawjson.Number(v)
+	if !ok || f < 0 || f > 1 {
+		d.issue(at, "Invalid input: expected a number from 0 to 1")
+		return
+	}
+	t.Ratio = f
 }
 
 func (p *Parley) readProtocols(d *decoder, at string, v rawjson.Value) {

@@ -30,6 +30,8 @@ type Options struct {
 	Port  int
 	Bind  string
 	Token string
+	// Admin takes the place of parley.admin.
+	Admin string
 }
 
 func (o Options) env(name string) string {

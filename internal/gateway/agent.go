@@ -136,7 +136,7 @@ func (g *Gateway) agentKey(p protocol.AgentParams) (string, error) {
 	agent := ""
 	if given := jstext.Trim(p.AgentID); given != "" {
 		agent = sessions.NormalizeAgentID(given)
-		if agent != g.cfg.DefaultAgent() && !slices.Contains(g.cfg.AgentIDs(), agent) {
+		if agent != g.cfg().DefaultAgent() && !slices.Contains(g.cfg().AgentIDs(), agent) {
 			return "", protocol.Invalidf("invalid agent params: unknown agent id %q", given)
 		}
 	}
@@ -172,12 +172,12 @@ func (g *Gateway) sessionWithID(id string) (key string, ok bool) {
 
 // agentModel is the model that the call asks for, or none.
 func (g *Gateway) agentModel(key string, p protocol.AgentParams) config.ModelRef {
-	byDefault := g.cfg.DefaultModel(g.keys().Agent(key))
+	byDefault := g.cfg().DefaultModel(g.keys().Agent(key))
 	switch {
 	case p.Provider == "" && p.Model == "":
 		return config.ModelRef{}
 	case p.Provider == "":
-		if ref, ok := g.cfg.ParseModel(g.keys().Agent(key), p.Model); ok {
+		if ref, ok := g.cfg().ParseModel(g.keys().Agent(key), p.Model); ok {
 			return ref
 		}
 		return config.ModelRef{Provider: byDefault.Provider, Model: p.Model}

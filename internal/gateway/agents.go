@@ -34,19 +34,19 @@ type agentIdentity struct {
 }
 
 func (g *Gateway) agentsList(context.Context, *call, protocol.NoParams) (agentsListResult, error) {
-	r := agentsListResult{DefaultID: g.cfg.DefaultAgent(), MainKey: "main", Scope: "per-sender"}
-	if g.cfg.Session.Global {
+	r := agentsListResult{DefaultID: g.cfg().DefaultAgent(), MainKey: "main", Scope: "per-sender"}
+	if g.cfg().Session.Global {
 		r.Scope = "global"
 	}
 	shown := map[string]config.Agent{} // of two of one id the later one
-	for _, a := range g.cfg.Agents.List {
+	for _, a := range g.cfg().Agents.List {
 		shown[a.ID] = a
 	}
 	for _, id := range g.agentIDs() {
 		a := shown[id]
 		entry := agentEntry{ID: id, Name: a.Name}
 		if i := a.Identity; i != nil {
-			entry.Identity = &agentIdentity{i.Name, i.Theme, i.Emoji, i.Avatar, avatarURL(g.cfg.Workspace(id), i.Avatar)}
+			entry.Identity = &agentIdentity{i.Name, i.Theme, i.Emoji, i.Avatar, avatarURL(g.cfg().Workspace(id), i.Avatar)}
 		}
 		r.Agents = append(r.Agents, entry)
 	}
@@ -57,15 +57,15 @@ func (g *Gateway) agentsList(context.Context, *call, protocol.NoParams) (agentsL
 // is configured, the default one and those with a directory. The default comes
 // first, the others in alphabetical order.
 func (g *Gateway) agentIDs() []string {
-	if ids := g.cfg.AgentIDs(); len(ids) > 0 {
+	if ids := g.cfg().AgentIDs(); len(ids) > 0 {
 		return g.defaultFirst(ids)
 	}
-	return g.defaultFirst(agentDirs(filepath.Join(g.cfg.StateDir, "agents")))
+	return g.defaultFirst(agentDirs(filepath.Join(g.cfg().StateDir, "agents")))
 }
 
 // defaultFirst are agents by id, the default one first, be it among them or not.
 func (g *Gateway) defaultFirst(ids []string) []string {
-	def := g.cfg.DefaultAgent()
+	def := g.cfg().DefaultAgent()
 	ids = slices.DeleteFunc(ids, func(id string) bool { return id == def })
 	slices.Sort(ids)
 	return slices.Concat([]string{def}, slices.Compact(ids))
@@ -88,7 +88,7 @@ func agentDirs(path string) []string {
 
 // agentName is the configured name of an agent, or "".
 func (g *Gateway) agentName(id string) string {
-	a, _ := g.cfg.Agent(id)
+	a, _ := g.cfg().Agent(id)
 	return a.Name
 }
 
@@ -107,17 +107,17 @@ func (g *Gateway) agentIdentityGet(_ context.Context, _ *call, p protocol.AgentI
 	i := g.assistant(id)
 	avatar := i.avatar
 	if !urlAvatar(avatar) && pathAvatar(avatar) {
-		avatar = g.cfg.Gateway.ControlUI.BasePath + "/avatar/" + id
+		avatar = g.cfg().Gateway.ControlUI.BasePath + "/avatar/" + id
 	}
 	return agentIdentityResult{id, i.name, avatar, i.emoji}, nil
 }
 
 // assistant is how the agent with this id shows itself.
 func (g *Gateway) assistant(id string) assistant {
-	a, _ := g.cfg.Agent(id)
+	a, _ := g.cfg().Agent(id)
 	var own config.Identity
 	if a.Identity != nil {
 		own = *a.Identity
 	}
-	return newAssistant(g.cfg.UI, own, fileIdentity(g.cfg.Workspace(id)))
+	return newAssistant(g.cfg().UI, own, fileIdentity(g.cfg().Workspace(id)))
 }

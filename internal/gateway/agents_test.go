@@ -33,7 +33,7 @@ func configured(t *testing.T, cfg string, files map[string]string) *Gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Gateway{cfg: c}
+	return &Gateway{live: config.NewLive(c)}
 }
 
 // encoded is what goes to the wire for a handler's result, checked against the

@@ -176,7 +176,7 @@ var pictureExtensions = map[string]string{
 }
 
 // mediaDir is where the pictures lie that came with messages.
-func (g *Gateway) mediaDir() string { return filepath.Join(g.cfg.StateDir, "media", "inbound") }
+func (g *Gateway) mediaDir() string { return filepath.Join(g.cfg().StateDir, "media", "inbound") }
 
 // storeMedia writes pictures into the state directory, so that the transcript
 // can name them. One that cannot be written is named nowhere, which is logged;

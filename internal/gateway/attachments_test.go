@@ -29,7 +29,7 @@ func TestPicturesOfARepeatAreRemoved(t *testing.T) {
 		}
 		turn.Media = []runs.Media{{MIME: "image/png", Base64: png}}
 	}
-	files, err := os.ReadDir(filepath.Join(g.cfg.StateDir, "media", "inbound"))
+	files, err := os.ReadDir(filepath.Join(g.cfg().StateDir, "media", "inbound"))
 	if err != nil || len(files) != 1 {
 		t.Errorf("%d files, error %v, want 1", len(files), err)
 	}

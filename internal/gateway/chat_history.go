@@ -70,13 +70,13 @@ func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistory
 // without it.
 func (g *Gateway) chatSettings(r *chatHistoryResult, key string, entry sessions.Entry) {
 	if r.ThinkingLevel = entry.Text("thinkingLevel"); r.ThinkingLevel == "" {
-		model := sessions.ResolvedModel(g.cfg, g.keys().Agent(key), entry)
-		r.ThinkingLevel = g.cfg.ThinkingDefault(model)
+		model := sessions.ResolvedModel(g.cfg(), g.keys().Agent(key), entry)
+		r.ThinkingLevel = g.cfg().ThinkingDefault(model)
 	}
 	if fast, ok := entry.Bool("fastMode"); ok {
 		r.FastMode = &fast
 	}
 	if r.VerboseLevel = entry.Text("verboseLevel"); r.VerboseLevel == "" {
-		r.VerboseLevel = g.cfg.Agents.Defaults.VerboseDefault
+		r.VerboseLevel = g.cfg().Agents.Defaults.VerboseDefault
 	}
 }

@@ -147,7 +147,7 @@ func (g *Gateway) maySend(key string) error {
 		Key: key, SendPolicy: f.Entry.Text("sendPolicy"), Channel: f.Entry.Text("channel"),
 		LastChannel: f.Entry.Text("lastChannel"), ChatType: f.Entry.Text("chatType"),
 	}
-	if !g.cfg.SendAllowed(target) {
+	if !g.cfg().SendAllowed(target) {
 		return protocol.Invalidf("send blocked by session policy")
 	}
 	return nil

@@ -51,7 +51,7 @@ var settings = map[string]setting{
 			return map[string]string{"on": "⚙️ Verbose logging enabled.", "full": "⚙️ Verbose logging set to full.", "off": "⚙️ Verbose logging disabled."}[w]
 		},
 		now: func(g *Gateway, _ string, e sessions.Entry) string {
-			return firstOf(e.Text("verboseLevel"), g.cfg.Agents.Defaults.VerboseDefault, "off")
+			return firstOf(e.Text("verboseLevel"), g.cfg().Agents.Defaults.VerboseDefault, "off")
 		},
 	},
 	"fast": {
@@ -193,7 +193,7 @@ More: /status`, nil
 	}
 	ref, ok := g.findModel(key, text)
 	if !ok {
-		if ref, ok := g.cfg.ParseModel(g.keys().Agent(key), text); ok {
+		if ref, ok := g.cfg().ParseModel(g.keys().Agent(key), text); ok {
 			text = ref.String()
 		}
 		return fmt.Sprintf(`Model "%s" is not allowed. Use /models to list providers, or /models <provider> to list models.`, text), nil
@@ -202,7 +202,7 @@ More: /status`, nil
 	if err != nil || refusal != "" {
 		return refusal, err
 	}
-	if ref == g.cfg.DefaultModel(g.keys().Agent(key)) {
+	if ref == g.cfg().DefaultModel(g.keys().Agent(key)) {
 		return fmt.Sprintf("Model reset to default (%s).", ref), nil
 	}
 	return fmt.Sprintf("Model set to %s.", ref), nil
@@ -213,15 +213,15 @@ More: /status`, nil
 func (g *Gateway) findModel(key, text string) (config.ModelRef, bool) {
 	agent := g.keys().Agent(key)
 	usable := func(ref config.ModelRef) bool {
-		_, known := g.cfg.Model(ref)
-		listed := len(g.cfg.Agents.Defaults.Models) > 0
-		return (known || listed) && g.cfg.ModelAllowed(agent, ref, sessions.Subagent(key))
+		_, known := g.cfg().Model(ref)
+		listed := len(g.cfg().Agents.Defaults.Models) > 0
+		return (known || listed) && g.cfg().ModelAllowed(agent, ref, sessions.Subagent(key))
 	}
-	ref, ok := g.cfg.ParseModel(agent, text)
+	ref, ok := g.cfg().ParseModel(agent, text)
 	if ok && usable(ref) {
 		return ref, true
 	}
-	for _, m := range g.cfg.Catalogue() {
+	for _, m := range g.cfg().Catalogue() {
 		found := config.ModelRef{Provider: m.Provider, Model: m.Model.ID}
 		if strings.EqualFold(m.Model.ID, jstext.Trim(text)) && usable(found) {
 			return found, true

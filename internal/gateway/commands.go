@@ -236,7 +236,7 @@ func (g *Gateway) compactCommand(ctx context.Context, key string) (string, error
 func (g *Gateway) modelsCommand(provider string) string {
 	var b strings.Builder
 	b.WriteString("Models:")
-	for _, m := range g.cfg.Catalogue() {
+	for _, m := range g.cfg().Catalogue() {
 		if provider == "" || strings.EqualFold(m.Provider, provider) {
 			fmt.Fprintf(&b, "\n- %s/%s", m.Provider, m.Model.ID)
 		}
@@ -271,7 +271,7 @@ func (g *Gateway) thinkingOf(key string, e sessions.Entry) string {
 	if level := e.Text("thinkingLevel"); level != "" {
 		return level
 	}
-	return g.cfg.ThinkingDefault(g.engine.ModelOf(key, e))
+	return g.cfg().ThinkingDefault(g.engine.ModelOf(key, e))
 }
 
 const helpText = `Commands:

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -22,24 +21,24 @@ type configEditResult struct {
 
 // configSet replaces the configuration file.
 func (g *Gateway) configSet(_ context.Context, c *call, p protocol.ConfigSetParams) (configEditResult, error) {
-	return g.editConfig(c, p.Raw, p.BaseHash, "", g.cfg.Replace)
+	return g.editConfig(c, p.Raw, p.BaseHash, "", g.cfg().Replace)
 }
 
 // configApply replaces the configuration file. It does not restart anything:
 // who runs the daemon does.
 func (g *Gateway) configApply(_ context.Context, c *call, p protocol.ConfigApplyParams) (configEditResult, error) {
-	return g.editConfig(c, p.Raw, p.BaseHash, p.Note, g.cfg.Replace)
+	return g.editConfig(c, p.Raw, p.BaseHash, p.Note, g.cfg().Replace)
 }
 
 // configPatch changes members of the configuration file.
 func (g *Gateway) configPatch(_ context.Context, c *call, p protocol.ConfigApplyParams) (configEditResult, error) {
-	return g.editConfig(c, p.Raw, p.BaseHash, p.Note, g.cfg.Patch)
+	return g.editConfig(c, p.Raw, p.BaseHash, p.Note, g.cfg().Patch)
 }
 
 func (g *Gateway) editConfig(c *call, raw, base, note string, edit func(raw, base string) (config.Source, error)) (configEditResult, error) {
 	g.editing.Lock()
+	defer g.editing.Unlock()
 	now, err := edit(raw, base)
-	g.editing.Unlock()
 	if refusal, ok := errors.AsType[*config.Refusal](err); ok {
 		return configEditResult{}, refusedEdit(refusal)
 	}
@@ -47,8 +46,8 @@ func (g *Gateway) editConfig(c *call, raw, base, note string, edit func(raw, bas
 		return configEditResult{}, err
 	}
 	r := configEditResult{
-		OK: true, Path: g.cfg.Path, Config: now.Redacted().Resolved, Hash: now.Hash(),
-		RestartRequired: !bytes.Equal(now.Resolved, g.cfg.Source().Resolved),
+		OK: true, Path: g.cfg().Path, Config: now.Redacted().Resolved, Hash: now.Hash(),
+		RestartRequired: g.takeIn(now),
 	}
 	g.log.Info("configuration written", "conn", c.conn.id, "method", c.method, "path", r.Path, "note", note, "restartRequired", r.RestartRequired)
 	return r, nil

@@ -21,10 +21,10 @@ type configGetResult struct {
 
 // configGet shows the configuration file as it is now, without secrets.
 func (g *Gateway) configGet(context.Context, *call, protocol.NoParams) (configGetResult, error) {
-	current := g.cfg.Current()
+	current := g.cfg().Current()
 	shown := current.Redacted()
 	r := configGetResult{
-		Path: g.cfg.Path, Exists: shown.Exists, Parsed: shown.Parsed, Valid: len(shown.Issues) == 0,
+		Path: g.cfg().Path, Exists: shown.Exists, Parsed: shown.Parsed, Valid: len(shown.Issues) == 0,
 		Config: shown.Resolved, Hash: current.Hash(), Issues: shown.Issues,
 	}
 	if r.Exists {

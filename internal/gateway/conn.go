@@ -66,6 +66,7 @@ type conn struct {
 	scopes   protocol.ScopeSet
 	caps     []string
 	deviceID string
+	admitted admittedBy
 	remoteIP string // as reported in pairing records and presence; "" for local clients
 	protocol int
 	endings  uint64 // what Devices.Endings said before the device was let in
@@ -135,7 +136,7 @@ func (g *Gateway) serveConn(c *conn) {
 		c.out.answer(closeBrace(protocol.AppendEvent(nil, "connect.challenge",
 			rawjson.MustMarshal(challenge{c.nonce, time.Now().UnixMilli()}), nil)))
 	}
-	timeout := time.AfterFunc(patience(g.cfg.Getenv("OPENCLAW_HANDSHAKE_TIMEOUT_MS")), func() {
+	timeout := time.AfterFunc(patience(g.cfg().Getenv("OPENCLAW_HANDSHAKE_TIMEOUT_MS")), func() {
 		if !c.connected.Load() {
 			c.out.close(websocket.StatusNormalClosure, "")
 		}

@@ -16,7 +16,7 @@ func (g *Gateway) doctor(ctx context.Context, c *call, p protocol.DoctorParams) 
 	}
 	defer g.examining.Unlock()
 	r, err := doctor.Examine(ctx, doctor.Parts{
-		Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Log: g.log, Running: g.engine.Active,
+		Config: g.cfg(), Stores: g.stores, Transcripts: g.transcripts, Log: g.log, Running: g.engine.Active,
 	}, doctor.Options{Fix: p.Fix})
 	c.After(func() {
 		for _, key := range r.Ended {

@@ -121,5 +121,5 @@ func (g *Gateway) archive(st *sessions.Store, key string, e sessions.Entry, reas
 
 // keeper keeps the files of the sessions in order.
 func (g *Gateway) keeper() upkeep.Keeper {
-	return upkeep.Keeper{Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Records: g.records, Log: g.log}
+	return upkeep.Keeper{Config: g.cfg(), Stores: g.stores, Transcripts: g.transcripts, Records: g.records, Log: g.log}
 }

@@ -137,8 +137,8 @@ func TestFloodOfSilentConnections(t *testing.T) {
 		}
 	}
 	comesIn(t, address)
-	if n := g.strangers.count(); n > g.cfg.Parley.Strangers.InAll {
-		t.Errorf("%d strangers are there, at most %d may be", n, g.cfg.Parley.Strangers.InAll)
+	if n := g.strangers.count(); n > g.cfg().Parley.Strangers.InAll {
+		t.Errorf("%d strangers are there, at most %d may be", n, g.cfg().Parley.Strangers.InAll)
 	}
 	if g.edge.all()[edgeCount{edgeCrowded, ""}] == 0 {
 		t.Error("no stranger had to make room")
@@ -240,7 +240,7 @@ func TestFloodLeavesClientsAlone(t *testing.T) {
 		t.Errorf("%d strangers, want none: the client has shown the secret", n)
 	}
 	var others []net.Conn
-	for range g.cfg.Parley.Strangers.InAll + 10 {
+	for range g.cfg().Parley.Strangers.InAll + 10 {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)

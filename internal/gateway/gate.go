@@ -22,12 +22,12 @@ type gate struct {
 
 // openGate makes the gate from the configuration and the device files.
 func (g *Gateway) openGate() error {
-	devices, err := auth.OpenDevices(g.cfg.StateDir, g.disk, g.log)
+	devices, err := auth.OpenDevices(g.cfg().StateDir, g.disk, g.log)
 	if err != nil {
 		return fmt.Errorf("open the device files: %w", err)
 	}
 	g.gate = &gate{
-		Gate: auth.NewGate(g.cfg.Gateway, g.cfg.Parley.ThrottleLoopback, devices),
+		Gate: auth.NewGate(g.cfg().Gateway, g.cfg().Parley.ThrottleLoopback, devices),
 		g:    g, devices: devices, budget: newBudget(),
 	}
 	return nil
@@ -41,7 +41,7 @@ func (t *gate) close() {
 }
 
 // mode is the auth mode, as hello tells it.
-func (t *gate) mode() string { return string(t.g.cfg.Gateway.Auth.Mode) }
+func (t *gate) mode() string { return string(t.g.cfg().Gateway.Auth.Mode) }
 
 // trustsHTTP reports whether the caller of an HTTP request is on this machine
 // or knows the secret.
@@ -68,6 +68,6 @@ func (t *gate) self() (auth.Identity, error) {
 		return t.identity, nil
 	}
 	var err error
-	t.identity, err = auth.LoadIdentity(t.g.cfg.StateDir, t.g.disk, t.g.log)
+	t.identity, err = auth.LoadIdentity(t.g.cfg().StateDir, t.g.disk, t.g.log)
 	return t.identity, err
 }

@@ -55,13 +55,16 @@ type Options struct {
 	// Aside leaves the runs that an earlier process did not end as they are: for
 	// who looks after a state directory while no daemon runs.
 	Aside bool
+	// Reloaded is told of each configuration that the gateway goes on with. It is
+	// optional and must not call the gateway.
+	Reloaded func(*config.Config)
 }
 
 // Gateway serves the gateway protocol on a state directory. Make one with New,
 // run it once with Serve, and Close it.
 type Gateway struct {
 	// Static after New.
-	cfg         *config.Config
+	live        *config.Live // what is configured now: see cfg
 	log         *slog.Logger
 	version     string
 	maxBuffered int
@@ -82,8 +85,10 @@ type Gateway struct {
 	onlookers   onlookers // at the tools of runs, see run_tools.go
 	approvals   approvals
 	edge        edge
+	reloaded    func(*config.Config) // see Options
 
 	editing   sync.Mutex // held while the configuration file is edited
+	reloading sync.Mutex // held while the configuration is read again
 	examining sync.Mutex // held while the state directory is examined
 
 	mu       sync.Mutex // guards conns and stopping
@@ -112,12 +117,13 @@ func New(o Options) (*Gateway, error) {
 // newGateway is a gateway without handlers that has opened nothing.
 func newGateway(o Options) *Gateway {
 	g := &Gateway{
-		cfg:      o.Config,
+		live:     config.NewLive(o.Config),
 		log:      o.Log,
 		version:  o.Version,
 		disk:     o.Disk,
 		aside:    o.Aside,
 		started:  time.Now(),
+		reloaded: o.Reloaded,
 		hub:      hub.New(),
 		conns:    map[string]*conn{},
 		presence: newPresence(o.Version),
@@ -132,10 +138,10 @@ func newGateway(o Options) *Gateway {
 // open opens what lies in the state directory and settles what a crash left
 // there.
 func (g *Gateway) open() (err error) {
-	g.transcripts = transcript.New(transcript.Options{StateDir: g.cfg.StateDir, Home: g.cfg.Home, Log: g.log, Disk: g.disk})
+	g.transcripts = transcript.New(transcript.Options{StateDir: g.cfg().StateDir, Home: g.cfg().Home, Log: g.log, Disk: g.disk})
 	g.records = upkeep.NewRecords(g.disk)
 	g.stores, err = sessions.OpenStores(sessions.Options{
-		Config: g.cfg, Log: g.log, Removed: g.removed, Swept: func(st *sessions.Store) { g.keeper().Swept(st) }, Disk: g.disk,
+		Config: g.cfg(), Log: g.log, Removed: g.removed, Swept: func(st *sessions.Store) { g.keeper().Swept(st) }, Disk: g.disk,
 		Protected: func(key string) bool { return g.engine != nil && g.engine.Active(key) },
 	})
 	if err != nil {
@@ -276,6 +282,9 @@ func (g *Gateway) join(c *conn) bool {
 	if g.stopping {
 		return false
 	}
+	if g.outdated(c) {
+		c.out.close(websocket.StatusPolicyViolation, secretChanged) // once it has heard that it is let in
+	}
 	c.connected.Store(true)
 	g.hub.Add(c.id, c)
 	return true
@@ -304,6 +313,10 @@ func (g *Gateway) closeDevice(deviceID, role, reason string) {
 		}
 	}
 }
+
+// cfg is the configuration that holds now. A call that must not see two of them
+// asks once.
+func (g *Gateway) cfg() *config.Config { return g.live.Now() }
 
 // keys is the key grammar under this configuration.
 func (g *Gateway) keys() sessions.Keys { return g.stores.Keys() }
@@ -337,13 +350,13 @@ func (g *Gateway) snapshot(c *conn) protocol.Snapshot {
 		StateVersion: g.stateVersion(),
 		UptimeMs:     time.Since(g.started).Milliseconds(),
 		SessionDefaults: &protocol.SessionDefaults{
-			DefaultAgentID: g.cfg.DefaultAgent(), MainKey: "main", MainSessionKey: g.keys().Main(), Scope: scope,
+			DefaultAgentID: g.cfg().DefaultAgent(), MainKey: "main", MainSessionKey: g.keys().Main(), Scope: scope,
 		},
 		AuthMode: g.gate.mode(),
 	}
 	if c.mayRead() {
 		s.Presence = g.presence.list()
-		s.ConfigPath, s.StateDir = g.cfg.Path, g.cfg.StateDir
+		s.ConfigPath, s.StateDir = g.cfg().Path, g.cfg().StateDir
 	}
 	return s
 }

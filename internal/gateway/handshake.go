@@ -35,7 +35,7 @@ func (g *Gateway) handshake(c *conn, p protocol.ConnectParams) (*protocol.HelloO
 		conn: c, params: p, client: p.Client, role: p.ResolvedRole(), scopes: p.Scopes, device: p.Device,
 		place: g.gate.Place(c.peer.Addr(), c.host, c.header), origin: auth.Origin(c.header),
 	}
-	if p.Client.ControlUI() && g.cfg.Gateway.ControlUI.DisableDeviceAuth {
+	if p.Client.ControlUI() && g.cfg().Gateway.ControlUI.DisableDeviceAuth {
 		n.device = nil
 	}
 	for _, check := range []func(*newcomer) *refusal{
@@ -51,7 +51,7 @@ func (g *Gateway) handshake(c *conn, p protocol.ConnectParams) (*protocol.HelloO
 
 // agreeOnProtocol takes the highest version that both sides speak.
 func (g *Gateway) agreeOnProtocol(n *newcomer) *refusal {
-	for _, v := range g.cfg.Parley.Protocols {
+	for _, v := range g.cfg().Parley.Protocols {
 		if int64(v) >= int64(n.params.MinProtocol) && int64(v) <= int64(n.params.MaxProtocol) {
 			n.conn.protocol = max(n.conn.protocol, v)
 		}
@@ -101,6 +101,7 @@ func (n *newcomer) attempt() auth.Attempt {
 // judgeSecret judges the shared secret. A wrong one is not told yet: what is
 // wrong with the device comes first, and its own tokens may still do.
 func (g *Gateway) judgeSecret(n *newcomer) *refusal {
+	n.conn.admitted.under = g.cfg().Gateway.Auth
 	n.verdict = g.gate.Shared(n.attempt())
 	return nil
 }
@@ -118,7 +119,7 @@ func (g *Gateway) needDevice(n *newcomer) *refusal {
 		return nil
 	}
 	ui, operator := n.client.ControlUI(), n.role == protocol.RoleOperator
-	config := g.cfg.Gateway.ControlUI
+	config := g.cfg().Gateway.ControlUI
 	switch {
 	case ui && operator && n.by(auth.ByTrustedProxy):
 		n.scopes = nil
@@ -160,7 +161,7 @@ func (g *Gateway) keepsScopes(n *newcomer) bool {
 // deviceless reports whether parley.deviceless means a program that knows the
 // secret and proves no device.
 func (g *Gateway) deviceless(from auth.Place, origin string) bool {
-	switch g.cfg.Parley.Deviceless {
+	switch g.cfg().Parley.Deviceless {
 	case "always":
 		return origin == ""
 	case "loopback":
@@ -284,6 +285,7 @@ func (g *Gateway) mustPair(r *auth.PairingRefusal) *refusal {
 func (g *Gateway) welcome(n *newcomer) *protocol.HelloOK {
 	c := n.conn
 	c.client, c.role, c.scopes = n.client, n.role, protocol.NewScopeSet(n.scopes...)
+	c.admitted.method = n.verdict.Method
 	c.caps, c.remoteIP = slices.Clone(n.params.Caps), n.place.Reported
 	if n.device != nil {
 		c.deviceID = n.device.ID

@@ -58,12 +58,12 @@ func configOf(t testing.TB, text string) *config.Config {
 func doorOf(t testing.TB, text string) *Gateway {
 	t.Helper()
 	g := &Gateway{
-		cfg: configOf(t, text), log: slog.New(slog.DiscardHandler), version: "test", started: time.Now(),
+		live: config.NewLive(configOf(t, text)), log: slog.New(slog.DiscardHandler), version: "test", started: time.Now(),
 		hub: hub.New(), conns: map[string]*conn{}, presence: newPresence("test"),
 	}
 	g.health = newHealth(g)
 	var err error
-	if g.stores, err = sessions.OpenStores(sessions.Options{Config: g.cfg, Log: g.log}); err != nil {
+	if g.stores, err = sessions.OpenStores(sessions.Options{Config: g.cfg(), Log: g.log}); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.openGate(); err != nil {
@@ -409,7 +409,7 @@ func TestHelloForThoseWhoMayNotRead(t *testing.T) {
 			t.Fatalf("%s: %v", name, no.err)
 		}
 		text := string(rawjson.MustMarshal(hello.Snapshot))
-		if len(hello.Snapshot.Presence) != 0 || strings.Contains(text, g.cfg.StateDir) || strings.Contains(text, "agents") {
+		if len(hello.Snapshot.Presence) != 0 || strings.Contains(text, g.cfg().StateDir) || strings.Contains(text, "agents") {
 			t.Errorf("%s: %s", name, text)
 		}
 		if s.key == nil && hello.Auth != nil {
@@ -530,13 +530,13 @@ func TestPairingEvents(t *testing.T) {
 // learn why.
 func TestHandshakeWithBrokenDeviceFiles(t *testing.T) {
 	g := doorOf(t, tokenMode)
-	if err := makeDir(filepath.Join(g.cfg.StateDir, "devices", "paired.json")); err != nil {
+	if err := makeDir(filepath.Join(g.cfg().StateDir, "devices", "paired.json")); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range []stranger{cli(1), cli(1, badToken)} {
 		c, p := s.arrive()
 		_, no := g.handshake(c, p)
-		if no == nil || no.err.Code != protocol.Unavailable || strings.Contains(no.err.Message, g.cfg.StateDir) {
+		if no == nil || no.err.Code != protocol.Unavailable || strings.Contains(no.err.Message, g.cfg().StateDir) {
 			t.Errorf("refusal %+v", no)
 		}
 	}

@@ -188,9 +188,9 @@ func (g *Gateway) healthMethod(_ context.Context, c *call, p protocol.HealthPara
 func (h *health) look() healthSnapshot {
 	start := time.Now()
 	g := h.g
-	def := g.cfg.DefaultAgent()
+	def := g.cfg().DefaultAgent()
 	s := healthSnapshot{OK: true, ChannelOrder: []string{}, DefaultAgentID: def, Agents: []agentHealth{}}
-	for _, id := range g.defaultFirst(g.cfg.AgentIDs()) {
+	for _, id := range g.defaultFirst(g.cfg().AgentIDs()) {
 		a := agentHealth{
 			AgentID: id, Name: g.agentName(id), IsDefault: id == def,
 			Heartbeat: heartbeatHealth{Every: "disabled"}, Sessions: g.recentSessions(id, start),

@@ -69,7 +69,7 @@ func (g *Gateway) setHeaders(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-	if hsts := g.cfg.Gateway.StrictTransportSecurity; hsts != "" {
+	if hsts := g.cfg().Gateway.StrictTransportSecurity; hsts != "" {
 		h.Set("Strict-Transport-Security", hsts)
 	}
 }

@@ -25,9 +25,9 @@ func webOf(t testing.TB, part string, files map[string]string) *Gateway {
 func webWith(t testing.TB, cfg string, files map[string]string) *Gateway {
 	t.Helper()
 	g := doorOf(t, cfg)
-	g.transcripts = transcript.New(transcript.Options{StateDir: g.cfg.StateDir, Home: g.cfg.Home, Log: g.log})
+	g.transcripts = transcript.New(transcript.Options{StateDir: g.cfg().StateDir, Home: g.cfg().Home, Log: g.log})
 	for name, content := range files {
-		path := filepath.Join(g.cfg.StateDir, name)
+		path := filepath.Join(g.cfg().StateDir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}

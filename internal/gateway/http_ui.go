@@ -11,7 +11,7 @@ import (
 // serveUI answers what belongs to the Control UI: its files, what they ask for
 // before they connect, and the agents' images (spec: protocol 2.4).
 func (g *Gateway) serveUI(w http.ResponseWriter, r *http.Request, path string) bool {
-	ui := g.cfg.Gateway.ControlUI
+	ui := g.cfg().Gateway.ControlUI
 	if !ui.Enabled || r.Method != http.MethodGet && r.Method != http.MethodHead || !uiPath(ui.BasePath, path) {
 		return false
 	}

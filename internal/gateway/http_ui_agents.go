@@ -20,9 +20,9 @@ type uiConfig struct {
 }
 
 func (g *Gateway) uiConfig() uiConfig {
-	id := g.cfg.DefaultAgent()
+	id := g.cfg().DefaultAgent()
 	a := g.assistant(id)
-	c := uiConfig{g.cfg.Gateway.ControlUI.BasePath, a.name, a.avatar, id, g.version}
+	c := uiConfig{g.cfg().Gateway.ControlUI.BasePath, a.name, a.avatar, id, g.version}
 	if !urlAvatar(a.avatar) && pathAvatar(a.avatar) {
 		c.AssistantAvatar = g.avatarPath(id)
 	}
@@ -31,7 +31,7 @@ func (g *Gateway) uiConfig() uiConfig {
 
 // avatarPath is where an agent's local image is served.
 func (g *Gateway) avatarPath(agent string) string {
-	return g.cfg.Gateway.ControlUI.BasePath + "/avatar/" + agent
+	return g.cfg().Gateway.ControlUI.BasePath + "/avatar/" + agent
 }
 
 var avatarOwner = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
@@ -81,13 +81,13 @@ type image struct {
 // prove anything to see it, so only files that bear an image's name are read, and
 // none outside the workspace.
 func (g *Gateway) agentImage(agent string) image {
-	workspace := g.cfg.Workspace(agent)
+	workspace := g.cfg().Workspace(agent)
 	var avatars []string
-	if a, _ := g.cfg.Agent(agent); a.Identity != nil {
+	if a, _ := g.cfg().Agent(agent); a.Identity != nil {
 		avatars = append(avatars, a.Identity.Avatar)
 	}
 	avatars = append(avatars, fileIdentity(workspace).Avatar)
-	if own := g.cfg.UI.AssistantAvatar; agent == g.cfg.DefaultAgent() && !urlAvatar(own) {
+	if own := g.cfg().UI.AssistantAvatar; agent == g.cfg().DefaultAgent() && !urlAvatar(own) {
 		avatars = append(avatars, own)
 	}
 	for _, avatar := range avatars {

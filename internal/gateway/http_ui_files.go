@@ -19,7 +19,7 @@ import (
 // serveFile answers with a file of the Control UI, or with its first page where
 // the path is one that the page itself makes something of.
 func (g *Gateway) serveFile(w http.ResponseWriter, r *http.Request, below string) {
-	where := g.cfg.Gateway.ControlUI.Root
+	where := g.cfg().Gateway.ControlUI.Root
 	root, err := openPage(where)
 	if err != nil {
 		text(w, http.StatusServiceUnavailable, fmt.Sprintf("Control UI assets not found at %s. "+

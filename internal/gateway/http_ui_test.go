@@ -31,13 +31,13 @@ var uiFiles = map[string]string{
 func uiOf(t testing.TB, more string) *Gateway {
 	t.Helper()
 	g := webOf(t, `"controlUi":{"root":"ui"`+more+`}`, uiFiles)
-	dir := filepath.Join(g.cfg.StateDir, "ui")
+	dir := filepath.Join(g.cfg().StateDir, "ui")
 	for name, err := range map[string]error{
 		"symlink inside":   os.Symlink("assets/a.js", filepath.Join(dir, "inside.js")),
 		"symlink out":      os.Symlink("../outside.txt", filepath.Join(dir, "out.txt")),
-		"absolute symlink": os.Symlink(filepath.Join(g.cfg.StateDir, "outside.txt"), filepath.Join(dir, "absolute.txt")),
+		"absolute symlink": os.Symlink(filepath.Join(g.cfg().StateDir, "outside.txt"), filepath.Join(dir, "absolute.txt")),
 		"directory out":    os.Symlink("..", filepath.Join(dir, "up")),
-		"hard link":        os.Link(filepath.Join(g.cfg.StateDir, "outside.txt"), filepath.Join(dir, "hard.txt")),
+		"hard link":        os.Link(filepath.Join(g.cfg().StateDir, "outside.txt"), filepath.Join(dir, "hard.txt")),
 		"pipe":             syscall.Mkfifo(filepath.Join(dir, "pipe.txt"), 0o600),
 	} {
 		if err != nil {
@@ -212,10 +212,10 @@ func TestControlUIBasePath(t *testing.T) {
 func TestControlUIWithoutFiles(t *testing.T) {
 	g := webOf(t, `"controlUi":{"root":"nowhere"}`, nil)
 	w := ask(g, "GET", "/chat")
-	if want := "Control UI assets not found at " + filepath.Join(g.cfg.StateDir, "nowhere") + ". "; w.Code != 503 || !strings.HasPrefix(w.Body.String(), want) {
+	if want := "Control UI assets not found at " + filepath.Join(g.cfg().StateDir, "nowhere") + ". "; w.Code != 503 || !strings.HasPrefix(w.Body.String(), want) {
 		t.Errorf("missing directory: %d %q, want 503 %q…", w.Code, w.Body, want)
 	}
-	if err := os.MkdirAll(filepath.Join(g.cfg.StateDir, "nowhere", "index.html"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(g.cfg().StateDir, "nowhere", "index.html"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if w := ask(g, "GET", "/"); w.Code != 503 {

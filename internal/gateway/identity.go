@@ -24,7 +24,7 @@ func (g *Gateway) namedAgent(p protocol.AgentIdentityGetParams) (string, error) 
 	named, key := jstext.Trim(p.AgentID), jstext.Trim(p.SessionKey)
 	switch {
 	case key == "" && named == "":
-		return g.cfg.DefaultAgent(), nil
+		return g.cfg().DefaultAgent(), nil
 	case key == "":
 		return sessions.NormalizeAgentID(named), nil
 	}
@@ -35,7 +35,7 @@ func (g *Gateway) namedAgent(p protocol.AgentIdentityGetParams) (string, error) 
 	case strings.HasPrefix(jstext.Lower(key), "agent:"):
 		return "", protocol.Invalidf("%smalformed session key \"%s\"", prefix, key)
 	default:
-		agent = g.cfg.DefaultAgent()
+		agent = g.cfg().DefaultAgent()
 	}
 	if named != "" && sessions.NormalizeAgentID(named) != agent {
 		return "", protocol.Invalidf("%sagent \"%s\" does not match session key agent \"%s\"", prefix, named, agent)

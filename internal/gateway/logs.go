@@ -56,11 +56,11 @@ func (g *Gateway) logsTail(_ context.Context, _ *call, p protocol.LogsTailParams
 
 // logFile is today's log file, or the newest one there is.
 func (g *Gateway) logFile(now time.Time) (string, error) {
-	today := g.cfg.LogFile(now)
+	today := g.cfg().LogFile(now)
 	if _, err := os.Stat(today); err == nil {
 		return today, nil
 	}
-	logs, err := g.cfg.DailyLogs()
+	logs, err := g.cfg().DailyLogs()
 	if err != nil || len(logs) == 0 {
 		return today, err
 	}

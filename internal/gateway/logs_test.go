@@ -44,7 +44,7 @@ func TestLogsTail(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := logsTailResult{File: g.cfg.Logging.File, Cursor: 18, Size: 18, Lines: strings.Fields(tt.lines), Truncated: tt.truncated, Reset: tt.reset}
+			want := logsTailResult{File: g.cfg().Logging.File, Cursor: 18, Size: 18, Lines: strings.Fields(tt.lines), Truncated: tt.truncated, Reset: tt.reset}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -64,11 +64,11 @@ func TestLogsTailDropsTheEmptyLastLineOnly(t *testing.T) {
 func TestLogsTailWithoutFile(t *testing.T) {
 	g := configured(t, `{logging: {file: "ROOT/my.log"}}`, nil)
 	r, err := g.logsTail(t.Context(), nil, protocol.LogsTailParams{Cursor: new(protocol.Int(5))})
-	want := `{"file":` + quote(g.cfg.Logging.File) + `,"cursor":0,"size":0,"lines":[],"truncated":false,"reset":false}`
+	want := `{"file":` + quote(g.cfg().Logging.File) + `,"cursor":0,"size":0,"lines":[],"truncated":false,"reset":false}`
 	if got := encoded(t, "_result.logs.tail", r, err); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if err := os.Mkdir(g.cfg.Logging.File, 0o700); err != nil {
+	if err := os.Mkdir(g.cfg().Logging.File, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	r, err = g.logsTail(t.Context(), nil, protocol.LogsTailParams{})

@@ -24,7 +24,7 @@ type modelEntry struct {
 
 func (g *Gateway) modelsList(context.Context, *call, protocol.NoParams) (modelsListResult, error) {
 	r := modelsListResult{Models: []modelEntry{}}
-	for _, m := range g.cfg.Catalogue() {
+	for _, m := range g.cfg().Catalogue() {
 		entry := modelEntry{ID: m.Model.ID, Name: m.Model.Name, Provider: m.Provider}
 		if m.Known {
 			entry.ContextWindow, entry.Reasoning, entry.Input = m.Model.ContextWindow, &m.Model.Reasoning, m.Model.Input

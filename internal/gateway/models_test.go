@@ -53,7 +53,7 @@ func TestConfigGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &Gateway{cfg: c}
+	g := &Gateway{live: config.NewLive(c)}
 	get := func() rawjson.Object {
 		t.Helper()
 		r, err := g.configGet(t.Context(), nil, protocol.NoParams{})

@@ -24,7 +24,7 @@ func (g *Gateway) row(key string) (row protocol.Row, ok bool) {
 // makeRow is the row of an entry with its transcript (spec: sessions 5). Its
 // fields are in the order of protocol.Row; what the entry lacks is left out.
 func (g *Gateway) makeRow(key string, e sessions.Entry, look *transcript.Look, children []string) protocol.Row {
-	model := sessions.ShownModel(g.cfg, g.keys().Agent(key), e)
+	model := sessions.ShownModel(g.cfg(), g.keys().Agent(key), e)
 	route := sessions.EntryRoute(e)
 	row := protocol.Row{
 		Key: key, SpawnedBy: e.Value("spawnedBy"), Kind: kindOf(key, e), Label: e.Value("label"),
@@ -87,7 +87,7 @@ func (g *Gateway) addUsage(row *protocol.Row, e sessions.Entry, look *transcript
 		}
 	}
 	if row.ContextTokens == nil {
-		if window, ok := g.cfg.ContextWindow(model); ok {
+		if window, ok := g.cfg().ContextWindow(model); ok {
 			row.ContextTokens = rawjson.MustMarshal(window)
 		}
 	}
@@ -101,7 +101,7 @@ func (g *Gateway) addTranscriptUsage(row *protocol.Row, u transcript.Usage, mode
 	if row.TotalTokens == nil && u.TotalTokens > 0 {
 		row.TotalTokens = rawjson.MustMarshal(u.TotalTokens)
 	}
-	if window, ok := g.cfg.ContextWindow(model); row.ContextTokens == nil && u.Model != "" && ok {
+	if window, ok := g.cfg().ContextWindow(model); row.ContextTokens == nil && u.Model != "" && ok {
 		row.ContextTokens = rawjson.MustMarshal(window)
 	}
 	if row.EstimatedCostUSD != nil {
@@ -142,7 +142,7 @@ func (g *Gateway) entryCost(e sessions.Entry, model config.ModelRef) (float64, b
 // cost is the price of tokens in dollars; there is none without tokens or
 // without a configured price.
 func (g *Gateway) cost(model config.ModelRef, input, output, cacheRead, cacheWrite float64) (float64, bool) {
-	price, ok := g.cfg.Cost(model)
+	price, ok := g.cfg().Cost(model)
 	if !ok || input+output+cacheRead+cacheWrite == 0 {
 		return 0, false
 	}

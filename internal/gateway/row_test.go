@@ -33,7 +33,7 @@ func bare(t *testing.T, cfg, store string) *Gateway {
 	if err := os.WriteFile(path, []byte(store), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g := &Gateway{cfg: c, hub: hub.New(), records: upkeep.NewRecords(nil), transcripts: transcript.New(transcript.Options{StateDir: dir, Home: dir})}
+	g := &Gateway{live: config.NewLive(c), hub: hub.New(), records: upkeep.NewRecords(nil), transcripts: transcript.New(transcript.Options{StateDir: dir, Home: dir})}
 	if g.stores, err = sessions.OpenStores(sessions.Options{Config: c}); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestRowCountsWhatTheTranscriptCost(t *testing.T) {
 	g := bare(t, `{models: {providers: {p: {baseUrl: "http://127.0.0.1:1/v1", models: [{id: "m", contextWindow: 10, cost: {input: 1}}, {id: "n", contextWindow: 20, cost: {input: 2}}]},
 		q: {baseUrl: "http://127.0.0.1:1/v1", models: [{id: "m", contextWindow: 30, cost: {input: 3}}]}}}}`,
 		`{"agent:main:none":{"sessionId":"none"},"agent:main:model":{"sessionId":"model"},"agent:main:provider":{"sessionId":"provider"},"agent:main:both":{"sessionId":"both"},"agent:main:own":{"sessionId":"own","modelOverride":"n","providerOverride":"p"}}`)
-	dir := filepath.Join(g.cfg.StateDir, "agents/main/sessions")
+	dir := filepath.Join(g.cfg().StateDir, "agents/main/sessions")
 	for id, tt := range map[string]struct{ names, cost, window string }{
 		"none": {``, "1", "10"}, "model": {`"model":"n",`, "2", "20"}, "provider": {`"provider":"q",`, "3", "10"}, "both": {`"provider":"q","model":"m",`, "3", "30"}, "own": {``, "2", "20"},
 	} {

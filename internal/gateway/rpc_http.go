@@ -31,6 +31,7 @@ func (g *Gateway) serveRPC(w http.ResponseWriter, r *http.Request, path string) 
 		return true
 	}
 	place := g.gate.placeOf(r)
+	admitted := admittedBy{under: g.cfg().Gateway.Auth}
 	v := g.gate.Bearer(place, r.Header)
 	if g.refuseHTTP(w, v) {
 		return true
@@ -38,7 +39,11 @@ func (g *Gateway) serveRPC(w http.ResponseWriter, r *http.Request, path string) 
 	g.strangers.leave(strangerOf(r))
 	scopes := g.rpcScopes(v, place, r.Header)
 	if upgrade {
-		g.upgrade(w, r, func(c *conn, _ *http.Request) { g.greetRPC(c, scopes) })
+		admitted.method = v.Method
+		g.upgrade(w, r, func(c *conn, _ *http.Request) {
+			c.admitted = admitted
+			g.greetRPC(c, scopes)
+		})
 		return true
 	}
 	g.post(w, r, scopes)
@@ -59,7 +64,7 @@ func (g *Gateway) rpcScopes(v auth.Verdict, from auth.Place, h http.Header) prot
 func (g *Gateway) enterRPC(c *conn, scopes protocol.ScopeSet) {
 	c.client = protocol.Client{ID: "rpc", Mode: "rpc"}
 	c.role, c.scopes = protocol.RoleOperator, scopes
-	c.protocol = slices.Max(g.cfg.Parley.Protocols)
+	c.protocol = slices.Max(g.cfg().Parley.Protocols)
 	c.dispatch = g.dispatchRPC
 }
 

@@ -24,7 +24,7 @@ const (
 // settle what an earlier process left.
 func (g *Gateway) openEngine() error {
 	g.engine = runs.New(runs.Options{
-		Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log, Disk: g.disk,
+		Config: g.cfg(), Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log, Disk: g.disk,
 		Ask: g.askApproval, Version: g.version,
 		Retire: func(st *sessions.Store, key string, old sessions.Entry) { g.archive(st, key, old, "reset") },
 	})

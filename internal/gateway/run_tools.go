@@ -121,5 +121,5 @@ func (g *Gateway) verboseLevel(key string) string {
 			return level
 		}
 	}
-	return g.cfg.Agents.Defaults.VerboseDefault
+	return g.cfg().Agents.Defaults.VerboseDefault
 }

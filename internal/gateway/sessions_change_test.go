@@ -141,7 +141,7 @@ func TestDeleteLeavesWhatIsNoEntry(t *testing.T) {
 	if r.Deleted || err != nil {
 		t.Errorf("%+v, %v", r, err)
 	}
-	got, err := os.ReadFile(filepath.Join(g.cfg.StateDir, "agents/main/sessions/sessions.json"))
+	got, err := os.ReadFile(filepath.Join(g.cfg().StateDir, "agents/main/sessions/sessions.json"))
 	if string(got) != store || err != nil {
 		t.Errorf("file is %s, %v, want %s", got, err, store)
 	}

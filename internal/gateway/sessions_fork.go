@@ -39,7 +39,7 @@ func (g *Gateway) sessionsFork(ctx context.Context, c *call, p protocol.Sessions
 		return none, err
 	}
 	e, err := sessions.Fork(source.Entry, source.Key, p.Label, sessions.Rules{
-		Config: g.cfg, Keys: g.keys(), Key: key, Now: time.Now(), LabelTaken: labelTaken(st, key),
+		Config: g.cfg(), Keys: g.keys(), Key: key, Now: time.Now(), LabelTaken: labelTaken(st, key),
 	})
 	if err != nil {
 		return none, err

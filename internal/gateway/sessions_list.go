@@ -70,7 +70,7 @@ type listDefaults struct {
 // newest first. Only the rows that are returned are built.
 func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsListParams) (*sessionsListResult, error) {
 	now := time.Now()
-	model := g.cfg.DefaultsModel()
+	model := g.cfg().DefaultsModel()
 	res := &sessionsListResult{head: listHead{
 		TS: now.UnixMilli(), Path: g.stores.Path(), Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
 	}}

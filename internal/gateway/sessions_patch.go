@@ -49,7 +49,7 @@ func (g *Gateway) sessionsPatch(ctx context.Context, c *call, p protocol.Session
 		return none, err
 	}
 	c.After(func() { g.publishChanged(key, "patch") })
-	m := sessions.ResolvedModel(g.cfg, g.keys().Agent(key), one.entry)
+	m := sessions.ResolvedModel(g.cfg(), g.keys().Agent(key), one.entry)
 	return sessionsPatchResult{OK: true, Path: st.Path(), Key: key, Entry: one.entry, Resolved: resolvedModel{m.Provider, m.Model}}, nil
 }
 
@@ -85,7 +85,7 @@ func (g *Gateway) patchIn(tx *sessions.Tx, changes protocol.SessionChanges, p *p
 // rules are what a change of the session depends on.
 func (g *Gateway) rules(key string, tx *sessions.Tx) sessions.Rules {
 	return sessions.Rules{
-		Config: g.cfg, Keys: g.keys(), Key: key, Now: tx.Time(time.Now()),
+		Config: g.cfg(), Keys: g.keys(), Key: key, Now: tx.Time(time.Now()),
 		LabelTaken: func(label string) bool { return tx.LabelTaken(label, key) },
 	}
 }

@@ -95,7 +95,7 @@ func (g *Gateway) sessionsUsage(_ context.Context, _ *call, p protocol.SessionsU
 
 // prices are the configured rates of a model.
 func (g *Gateway) prices(provider, model string) (transcript.Rates, bool) {
-	c, ok := g.cfg.Cost(config.ModelRef{Provider: provider, Model: model})
+	c, ok := g.cfg().Cost(config.ModelRef{Provider: provider, Model: model})
 	return transcript.Rates(c), ok
 }
 
@@ -145,7 +145,7 @@ func (g *Gateway) usageSources(key string, since time.Time) ([]usageSource, erro
 func (g *Gateway) usageByReference(all *sessions.Combined, key string) (usageSource, error) {
 	agent, id, named := sessions.ParseKey(key)
 	if !named {
-		agent, id = g.cfg.DefaultAgent(), key
+		agent, id = g.cfg().DefaultAgent(), key
 	}
 	if s := g.usageEntry(all, key, agent, id); s != nil && s.Entry.SessionID() != "" {
 		file, err := g.transcripts.UsageFile(runs.Ref(s.Store, s.Key, s.Entry))
@@ -223,7 +223,7 @@ func (g *Gateway) usageDirs(all *sessions.Combined) map[string]string {
 		if st, err := g.stores.Store(g.keys().Canonical("agent:" + id + ":main")); err == nil {
 			dirs[st.Dir()] = st.Agent()
 		}
-		if usual := filepath.Join(g.cfg.StateDir, "agents", id, "sessions"); dirs[usual] == "" {
+		if usual := filepath.Join(g.cfg().StateDir, "agents", id, "sessions"); dirs[usual] == "" {
 			dirs[usual] = id
 		}
 	}

@@ -24,7 +24,7 @@ func withUsage(t *testing.T) *Gateway {
 	t.Helper()
 	g := bare(t, `{agents: {list: [{id: "main"}, {id: "ops"}]}}`, twoAgents)
 	write := func(path, text string) {
-		path = filepath.Join(g.cfg.StateDir, "agents", path)
+		path = filepath.Join(g.cfg().StateDir, "agents", path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestUsageByReference(t *testing.T) {
 		var got [3]string
 		if len(r.Sessions) == 1 {
 			s := r.Sessions[0]
-			rel, _ := filepath.Rel(filepath.Join(g.cfg.StateDir, "agents"), s.Usage.SessionFile)
+			rel, _ := filepath.Rel(filepath.Join(g.cfg().StateDir, "agents"), s.Usage.SessionFile)
 			got = [3]string{s.Key, s.AgentID, rel}
 		}
 		if want := [3]string{tt.wantKey, tt.wantAgent, tt.wantFile}; got != want || err != nil {
@@ -94,8 +94,8 @@ func TestUsageOfAll(t *testing.T) {
 // Where a store is fixed, other agents have theirs in the usual place.
 func TestUsageBesideAFixedStore(t *testing.T) {
 	g := withUsage(t)
-	fixed := bare(t, `{session: {store: "`+g.cfg.StateDir+`/agents/main/sessions/sessions.json"}, agents: {list: [{id: "main"}, {id: "ops"}]}}`, `{}`)
-	fixed.cfg.StateDir = g.cfg.StateDir
+	fixed := bare(t, `{session: {store: "`+g.cfg().StateDir+`/agents/main/sessions/sessions.json"}, agents: {list: [{id: "main"}, {id: "ops"}]}}`, `{}`)
+	fixed.cfg().StateDir = g.cfg().StateDir
 	r, err := fixed.sessionsUsage(t.Context(), nil, protocol.SessionsUsageParams{StartDate: "2023-01-05", EndDate: "2023-01-05"})
 	if err != nil || !slices.ContainsFunc(r.Sessions, func(s sessionUsage) bool { return s.Key == "agent:ops:alone" }) {
 		t.Errorf("%d sessions, %v", len(r.Sessions), err)

@@ -77,7 +77,7 @@ type statusRow struct {
 // status is the gateway at a glance; paths and sessions are for
 // administrators.
 func (g *Gateway) status(_ context.Context, c *call, _ rawParams) (statusResult, error) {
-	def := g.cfg.DefaultAgent()
+	def := g.cfg().DefaultAgent()
 	out := statusResult{
 		RuntimeVersion: g.version,
 		Heartbeat:      statusHeartbeat{DefaultAgentID: def, Agents: []agentHeartbeat{}},
@@ -85,7 +85,7 @@ func (g *Gateway) status(_ context.Context, c *call, _ rawParams) (statusResult,
 		Sessions: statusSessions{Paths: []string{}, Recent: []statusRow{}, ByAgent: []agentStatus{}},
 	}
 	admin := c.conn.scopes.Allows(protocol.ScopeAdmin)
-	model := g.cfg.DefaultModel(def)
+	model := g.cfg().DefaultModel(def)
 	window := g.contextTokens(model)
 	if admin {
 		out.Sessions.Defaults = statusDefaults{Model: &model.Model, ContextTokens: &window}

@@ -17,10 +17,10 @@ const defaultContextTokens = 200_000
 // contextTokens is the context window that counts for a model: the configured
 // limit, else the model's own, else the default.
 func (g *Gateway) contextTokens(m config.ModelRef) int64 {
-	if n := g.cfg.Agents.Defaults.ContextTokens; n > 0 {
+	if n := g.cfg().Agents.Defaults.ContextTokens; n > 0 {
 		return n
 	}
-	if n, ok := g.cfg.ContextWindow(m); ok {
+	if n, ok := g.cfg().ContextWindow(m); ok {
 		return n
 	}
 	return defaultContextTokens
@@ -36,8 +36,8 @@ func (g *Gateway) statusRow(agent, key string, e sessions.Entry) statusRow {
 		SystemSent: e.Value("systemSent"), AbortedLastRun: e.Value("abortedLastRun"),
 		InputTokens: e.Value("inputTokens"), OutputTokens: e.Value("outputTokens"),
 		CacheRead: e.Value("cacheRead"), CacheWrite: e.Value("cacheWrite"),
-		Model:         cmp.Or(row.Model, g.cfg.DefaultModel(agent).Model),
-		ContextTokens: g.contextTokens(g.cfg.DefaultModel(agent)), Flags: statusFlags(e),
+		Model:         cmp.Or(row.Model, g.cfg().DefaultModel(agent).Model),
+		ContextTokens: g.contextTokens(g.cfg().DefaultModel(agent)), Flags: statusFlags(e),
 	}
 	if at := e.UpdatedAt(); at > 0 {
 		age := time.Now().UnixMilli() - at

@@ -36,10 +36,16 @@ type strangerConn struct {
 // at once. All methods are safe for concurrent use and take nil for a connection
 // that is not counted.
 type strangers struct {
-	limit config.Strangers // of how many may be there
+	mu    sync.Mutex // guards limit, list and what is in it
+	limit config.Strangers
+	list  []*strangerConn
+}
 
-	mu   sync.Mutex // guards list and what is in it
-	list []*strangerConn
+// setLimit says how many may be there from now on.
+func (s *strangers) setLimit(l config.Strangers) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = l
 }
 
 // enter takes in a connection, or, when it is there, takes it for a new one from

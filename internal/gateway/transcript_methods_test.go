@@ -31,7 +31,7 @@ func withTranscript(t *testing.T, texts ...string) *Gateway {
 	for i, text := range texts {
 		lines = append(lines, fmt.Sprintf(`{"type":"message","id":"m%d","message":{"role":"user","content":%q}}`, i+1, text))
 	}
-	path := filepath.Join(g.cfg.StateDir, "agents/main/sessions/s-a.jsonl")
+	path := filepath.Join(g.cfg().StateDir, "agents/main/sessions/s-a.jsonl")
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestChatHistory(t *testing.T) {
 // withEngine gives g a run engine until the test ends.
 func withEngine(t *testing.T, g *Gateway) {
 	t.Helper()
-	g.engine = runs.New(runs.Options{Config: g.cfg, Stores: g.stores, Transcripts: g.transcripts, Log: g.log})
+	g.engine = runs.New(runs.Options{Config: g.cfg(), Stores: g.stores, Transcripts: g.transcripts, Log: g.log})
 	t.Cleanup(func() {
 		if err := g.engine.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)

@@ -18,12 +18,12 @@ func (r *run) conversation(m model.Model) (model.Turn, error) {
 	if err != nil {
 		return whole, err
 	}
-	window, _ := r.e.o.Config.ContextWindow(r.spoken)
-	if limit := int64(r.e.o.Config.Agents.Defaults.ContextTokens); limit > 0 {
+	window, _ := r.e.cfg().ContextWindow(r.spoken)
+	if limit := int64(r.e.cfg().Agents.Defaults.ContextTokens); limit > 0 {
 		window = limit
 	}
 	t, left := fit(whole, window, r.known.MaxTokens)
-	if left > 0 && r.e.o.Config.Parley.RunsCompaction == "auto" && r.compact(m, whole, ids, window) {
+	if left > 0 && r.e.cfg().Parley.RunsCompaction == "auto" && r.compact(m, whole, ids, window) {
 		if whole, _, err = r.whole(); err != nil {
 			return whole, err
 		}

@@ -61,12 +61,13 @@ type Options struct {
 // Engine runs turns. All methods are safe for concurrent use.
 type Engine struct {
 	// Static after New.
-	o       Options
-	slots   chan struct{} // one token per run that talks to a model
-	ctx     context.Context
-	stop    context.CancelCauseFunc
-	forget  func(context.Context) // closes idle connections to models, ends agents
-	running sync.WaitGroup        // goroutines of runs and of the sweeper
+	o        Options
+	settings *config.Live  // what is configured now: see cfg
+	slots    chan struct{} // one token per run that talks to a model
+	ctx      context.Context
+	stop     context.CancelCauseFunc
+	forget   func(context.Context) // closes idle connections to models, ends agents
+	running  sync.WaitGroup        // goroutines of runs and of the sweeper
 
 	mu       sync.Mutex // guards all below and the state of every run
 	closed   bool
@@ -87,14 +88,14 @@ func New(o Options) *Engine {
 	if parallel <= 0 {
 		parallel = defaultParallel
 	}
-	forget := func(context.Context) {}
+	settings, forget := config.NewLive(o.Config), func(context.Context) {}
 	if o.Model == nil {
-		c := newConfigured(o)
+		c := newConfigured(o, settings)
 		o.Model, forget = c.open, c.close
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	e := &Engine{
-		o: o, slots: make(chan struct{}, parallel), ctx: ctx, stop: stop, forget: forget,
+		o: o, settings: settings, slots: make(chan struct{}, parallel), ctx: ctx, stop: stop, forget: forget,
 		lanes: map[string]*lane{}, claims: map[claimKey]*claim{},
 		arrivals: make(chan struct{}), journals: map[string]*journal{},
 		unsettled: map[string][]*past{},
@@ -102,6 +103,13 @@ func New(o Options) *Engine {
 	e.running.Go(e.sweepRegularly)
 	return e
 }
+
+// Configure makes c the configuration of what begins from now on. How many runs
+// talk to models at once stays as it was.
+func (e *Engine) Configure(c *config.Config) { e.settings.Set(c) }
+
+// cfg is the configuration that holds now.
+func (e *Engine) cfg() *config.Config { return e.settings.Now() }
 
 // Close aborts all runs and waits until they have ended, or ctx has. Nothing
 // can be started afterwards.

@@ -130,7 +130,7 @@ func (e *Engine) stale(a arrival, old sessions.Entry) bool {
 	if a.kind == Chat {
 		channel = webchat
 	}
-	policy := e.o.Config.ResetPolicy(resetKind(a.key, old.Text("chatType")), channel)
+	policy := e.cfg().ResetPolicy(resetKind(a.key, old.Text("chatType")), channel)
 	return policy.Stale(time.UnixMilli(old.UpdatedAt()), a.now)
 }
 
@@ -187,7 +187,7 @@ func (r *run) spent(fields *rawjson.Object, u *model.Usage) {
 		values["inputTokens"], values["outputTokens"] = u.Input, u.Output
 		values["cacheRead"], values["cacheWrite"] = u.CacheRead, u.CacheWrite
 		values["totalTokens"] = u.Input + u.CacheRead + u.CacheWrite // what fills the context
-		if price, ok := r.e.o.Config.Cost(r.spoken); ok {
+		if price, ok := r.e.cfg().Cost(r.spoken); ok {
 			before, _ := rawjson.Number(fields.Get("estimatedCostUsd"))
 			values["estimatedCostUsd"] = before + costOf(*u, price).Total + r.summaryCost(price)
 		}
@@ -220,10 +220,10 @@ var usageFields = map[Kind][]string{
 const unknownWindow = 200_000
 
 func (e *Engine) window(ref config.ModelRef) int64 {
-	if n := e.o.Config.Agents.Defaults.ContextTokens; n > 0 {
+	if n := e.cfg().Agents.Defaults.ContextTokens; n > 0 {
 		return n
 	}
-	if n, ok := e.o.Config.ContextWindow(ref); ok {
+	if n, ok := e.cfg().ContextWindow(ref); ok {
 		return n
 	}
 	return unknownWindow

@@ -48,7 +48,7 @@ func (r *run) ask() error {
 // who chose it gets that model or an error.
 func (r *run) fallbacks() []config.ModelRef {
 	agent := r.e.o.Stores.Keys().Agent(r.turn.Key)
-	configured, own := r.e.o.Config.Fallbacks(agent), r.e.o.Config.DefaultModel(agent)
+	configured, own := r.e.cfg().Fallbacks(agent), r.e.cfg().DefaultModel(agent)
 	if len(configured) == 0 || r.chosen.Provider != own.Provider && !slices.Contains(configured, r.chosen) {
 		return nil
 	}

@@ -179,7 +179,7 @@ func (r *run) tokensOf(u *model.Usage) tokens {
 	if u == nil {
 		return tokens{}
 	}
-	price, _ := r.e.o.Config.Cost(r.spoken)
+	price, _ := r.e.cfg().Cost(r.spoken)
 	return tokens{u.Input, u.Output, u.CacheRead, u.CacheWrite, u.Total(), costOf(*u, price)}
 }
 

@@ -21,7 +21,7 @@ const (
 // configured opens the models of a configuration. Its client keeps connections
 // to servers for the next run, its agents their processes.
 type configured struct {
-	c      *config.Config
+	live   *config.Live
 	client *http.Client
 	agents agents
 }
@@ -29,8 +29,8 @@ type configured struct {
 // idleConns is how many connections to one server are kept.
 const idleConns = 64
 
-func newConfigured(o Options) configured {
-	c := configured{c: o.Config, client: http.DefaultClient, agents: newAgents(o)}
+func newConfigured(o Options, live *config.Live) configured {
+	c := configured{live: live, client: http.DefaultClient, agents: newAgents(o)}
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
 		t = t.Clone()
 		t.MaxIdleConnsPerHost = idleConns
@@ -47,15 +47,16 @@ func (m configured) close(ctx context.Context) {
 
 // open is the model that ref names. It never settles for another one.
 func (m configured) open(ref config.ModelRef) (model.Model, error) {
-	p, known := m.c.Provider(ref.Provider)
+	c := m.live.Now()
+	p, known := c.Provider(ref.Provider)
 	if !known {
 		return nil, unknownModel(ref)
 	}
-	described, known := m.c.Model(ref)
+	described, known := c.Model(ref)
 	if !known {
 		return nil, unknownModel(ref)
 	}
-	switch api := apiOf(m.c, ref); api {
+	switch api := apiOf(c, ref); api {
 	case apiEcho:
 		return model.Echo{}, nil
 	case apiOpenAI:

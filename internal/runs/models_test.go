@@ -20,7 +20,7 @@ func TestOpensTheModelThatIsAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := newConfigured(Options{Config: cfg}).open
+	open := newConfigured(Options{Config: cfg}, config.NewLive(cfg)).open
 	for ref, want := range map[config.ModelRef]string{
 		{Provider: "fake", Model: "m1"}:    "",
 		{Provider: "echo", Model: "echo"}:  "",

@@ -15,7 +15,7 @@ type Models struct{ c configured }
 // NewModels makes a Models; Close it. The log is for what programs that answer
 // write, the version is told to them; what they ask for is denied.
 func NewModels(c *config.Config, log *slog.Logger, version string) Models {
-	return Models{newConfigured(Options{Config: c, Log: log, Version: version})}
+	return Models{newConfigured(Options{Config: c, Log: log, Version: version}, config.NewLive(c))}
 }
 
 // Open is the model that ref names, as runs have it. It never settles for

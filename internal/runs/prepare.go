@@ -74,18 +74,18 @@ func (r *run) chooseModel(e sessions.Entry) {
 // speak makes ref the model that answers.
 func (r *run) speak(ref config.ModelRef) {
 	r.spoken = ref
-	r.known, _ = r.e.o.Config.Model(ref)
-	r.api = apiOf(r.e.o.Config, ref)
-	r.thinking = cmp.Or(r.level, r.e.o.Config.ThinkingDefault(ref))
+	r.known, _ = r.e.cfg().Model(ref)
+	r.api = apiOf(r.e.cfg(), ref)
+	r.thinking = cmp.Or(r.level, r.e.cfg().ThinkingDefault(ref))
 }
 
 // ModelOf is the model that the runs of a session ask.
 func (e *Engine) ModelOf(key string, entry sessions.Entry) config.ModelRef {
-	return sessions.SelectedModel(e.o.Config, e.o.Stores.Keys().Agent(key), entry)
+	return sessions.SelectedModel(e.cfg(), e.o.Stores.Keys().Agent(key), entry)
 }
 
 func (r *run) workspace() string {
-	return r.e.o.Config.Workspace(r.e.o.Stores.Keys().Agent(r.turn.Key))
+	return r.e.cfg().Workspace(r.e.o.Stores.Keys().Agent(r.turn.Key))
 }
 
 // anewWait is how long BeginAnew waits for the end of a run.

@@ -96,7 +96,7 @@ func (e *Engine) settled(key claimKey) {
 
 // journalFiles are all journals, also of agents that have no store yet.
 func (e *Engine) journalFiles() ([]string, error) {
-	root := filepath.Join(e.o.Config.StateDir, "agents")
+	root := filepath.Join(e.cfg().StateDir, "agents")
 	agents, err := os.ReadDir(root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look for journals of runs: %w", err)
@@ -244,7 +244,7 @@ func (p *past) turn() Turn {
 }
 
 // resumes reports whether messages whose turn had not come run after a restart.
-func (e *Engine) resumes() bool { return e.o.Config.Parley.RunsOnRestart == "resume" }
+func (e *Engine) resumes() bool { return e.cfg().Parley.RunsOnRestart == "resume" }
 
 // findPast looks for a run's message in the transcript of its session, and for
 // the answer behind it.

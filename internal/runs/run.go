@@ -142,7 +142,7 @@ func (r *run) takeSlot() bool {
 func (r *run) limitTime() (stop func()) {
 	limit := r.turn.Timeout
 	if limit == 0 {
-		limit = r.e.o.Config.Agents.Defaults.Timeout
+		limit = r.e.cfg().Agents.Defaults.Timeout
 	}
 	if limit <= 0 {
 		return func() {}

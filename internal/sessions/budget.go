@@ -69,7 +69,7 @@ func onlyStaged(tx *Tx) effects {
 // refers to, those that were not changed for longest first; then the least
 // recently updated sessions with their transcripts. b is nil without a budget.
 func (s *Store) keepBudget(do effects, files []dirFile, now time.Time, enforce bool, stays func(*record) bool) (b *DiskBudget, gone []Removed, err error) {
-	if !s.rules.Budget {
+	if !s.rules().Budget {
 		return nil, nil, nil
 	}
 	v, err := do.view()
@@ -78,8 +78,8 @@ func (s *Store) keepBudget(do effects, files []dirFile, now time.Time, enforce b
 	}
 	total := s.total(v, files)
 	b = &DiskBudget{
-		TotalBytesBefore: total, TotalBytesAfter: total, MaxBytes: s.rules.MaxDiskBytes, HighWaterBytes: s.rules.HighWaterBytes,
-		OverBudget: total > s.rules.MaxDiskBytes,
+		TotalBytesBefore: total, TotalBytesAfter: total, MaxBytes: s.rules().MaxDiskBytes, HighWaterBytes: s.rules().HighWaterBytes,
+		OverBudget: total > s.rules().MaxDiskBytes,
 	}
 	if !b.OverBudget || v.damaged {
 		return b, nil, nil

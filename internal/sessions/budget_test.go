@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parleyd/parley/internal/config"
 )
 
 func TestStoreSizeIsThatOfTheFile(t *testing.T) {
@@ -82,10 +84,12 @@ func TestBudgetOrder(t *testing.T) {
 			st, _ := maintained(t, `{mode: "enforce", pruneAfter: "36500d", maxDiskBytes: 0}`, store)
 			dated(t, st, files...)
 			total := int64(11*1000) + storeSize(st.snapshot())
-			st.rules.MaxDiskBytes, st.rules.HighWaterBytes = total-1, total-tt.free
+			rules := st.rules()
+			rules.MaxDiskBytes, rules.HighWaterBytes = total-1, total-tt.free
 			if tt.free == 0 {
-				st.rules.MaxDiskBytes = total
+				rules.MaxDiskBytes = total
 			}
+			st.rules = func() config.Maintenance { return rules }
 			before := names(t, st)
 			r, err := st.Cleanup(t.Context(), CleanupOptions{})
 			if err != nil {
@@ -108,7 +112,7 @@ func TestBudgetOrder(t *testing.T) {
 			shrunk := storeSize(snapshotOf(t, store)) - storeSize(st.snapshot())
 			wantBudget := DiskBudget{
 				TotalBytesBefore: total, TotalBytesAfter: total - int64(tt.files)*1000 - shrunk, FreedBytes: int64(tt.files)*1000 + shrunk,
-				RemovedFiles: tt.files, RemovedEntries: len(removed), MaxBytes: st.rules.MaxDiskBytes, HighWaterBytes: st.rules.HighWaterBytes, OverBudget: tt.free > 0,
+				RemovedFiles: tt.files, RemovedEntries: len(removed), MaxBytes: rules.MaxDiskBytes, HighWaterBytes: rules.HighWaterBytes, OverBudget: tt.free > 0,
 			}
 			if *b != wantBudget {
 				t.Errorf("budget\n%+v, want\n%+v", *b, wantBudget)

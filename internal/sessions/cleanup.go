@@ -78,7 +78,7 @@ func (s *Store) Cleanup(ctx context.Context, o CleanupOptions) (Report, error) {
 	if o.DryRun {
 		c.do = onlyStaged(newTx(base.clone()))
 	}
-	c.r.Enforced = o.DryRun || o.Enforce || s.rules.Enforce
+	c.r.Enforced = o.DryRun || o.Enforce || s.rules().Enforce
 	err = c.run()
 	return c.r, err
 }

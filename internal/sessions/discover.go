@@ -16,7 +16,7 @@ func (s *Stores) known() []*Store {
 	if s.fixed() {
 		return []*Store{s.at(s.path(""), s.keys.DefaultAgent)}
 	}
-	agents := s.o.Config.AgentIDs()
+	agents := s.o.live.Now().AgentIDs()
 	if len(agents) == 0 {
 		agents = []string{s.keys.DefaultAgent}
 	}

@@ -43,12 +43,12 @@ func removedFrom(r *record, why Action) Removed {
 // warn it only says so. Its cost is that of what it removes, not of what the
 // store holds.
 func (s *Store) limit(tx *Tx, now time.Time) []Removed {
-	if !s.rules.Enforce {
+	if !s.rules().Enforce {
 		s.warn(tx, now)
 		return nil
 	}
 	written := tx.written()
-	if s.rules.Budget {
+	if s.rules().Budget {
 		s.sweeper.note(written())
 	}
 	return s.trim(tx, now, s.exempt(func(canon string) bool { return written()[canon] }), tx.remove)
@@ -103,13 +103,13 @@ func (s *Store) trim(tx *Tx, now time.Time, stays func(*record) bool, remove fun
 		}
 	}
 	drop(PruneStale, tx.stale(s.cutoff(now)), math.MaxInt)
-	drop(CapOverflow, oldest(tx.recent), tx.Len()-s.rules.MaxEntries)
+	drop(CapOverflow, oldest(tx.recent), tx.Len()-s.rules().MaxEntries)
 	return out
 }
 
 // cutoff is the updatedAt before which an entry is too old.
 func (s *Store) cutoff(now time.Time) float64 {
-	return float64(now.Add(-s.rules.PruneAfter).UnixMilli())
+	return float64(now.Add(-s.rules().PruneAfter).UnixMilli())
 }
 
 // oldest yields the entries from the oldest on. Those without a time come
@@ -155,7 +155,7 @@ func (s *Store) warn(tx *Tx, now time.Time) {
 	if !s.sweeper.limitWarning.due(now) {
 		return
 	}
-	newestGone, over := tx.recent.GetAt(s.rules.MaxEntries) // the first beyond the limit
+	newestGone, over := tx.recent.GetAt(s.rules().MaxEntries) // the first beyond the limit
 	cutoff := s.cutoff(now)
 	for _, t := range tx.touched {
 		r := tx.record(t.key)
@@ -165,7 +165,7 @@ func (s *Store) warn(tx *Tx, now time.Time) {
 		stale, capped := r.dated && r.updated < cutoff, over && !tx.recent.Less(r, newestGone)
 		if (stale || capped) && s.sweeper.limitWarning.take(now) {
 			s.log.Warn("session maintenance would remove a session that was just written (warn-only mode)", "path", s.path,
-				"session", r.canon, "stale", stale, "over the cap", capped, "entries", tx.Len(), "max", s.rules.MaxEntries)
+				"session", r.canon, "stale", stale, "over the cap", capped, "entries", tx.Len(), "max", s.rules().MaxEntries)
 			return
 		}
 	}
@@ -184,7 +184,7 @@ func (s *Store) logRemoved(removed []Removed) {
 		s.log.Info("pruned stale session entries", "path", s.path, "count", n)
 	}
 	if n := counts[CapOverflow]; n > 0 {
-		s.log.Info("capped session entry count", "path", s.path, "count", n, "max", s.rules.MaxEntries)
+		s.log.Info("capped session entry count", "path", s.path, "count", n, "max", s.rules().MaxEntries)
 	}
 }
 

@@ -34,7 +34,7 @@ func (s *Store) rotate(base *Snapshot, now time.Time) {
 }
 
 func (s *Store) backUp(base *Snapshot, now time.Time) error {
-	if !s.rules.Enforce || base.stamp.size <= s.rules.RotateBytes {
+	if !s.rules().Enforce || base.stamp.size <= s.rules().RotateBytes {
 		return nil
 	}
 	root, err := s.root()

@@ -22,7 +22,7 @@ type Store struct {
 	path    string
 	agent   string
 	keys    Keys
-	rules   config.Maintenance
+	rules   func() config.Maintenance // that hold now
 	log     *slog.Logger
 	removed func(*Store, []Removed)
 	swept   func(*Store)
@@ -45,8 +45,11 @@ type Store struct {
 }
 
 func openStore(path, agent string, keys Keys, o Options) *Store {
+	if o.live == nil {
+		o.live = config.NewLive(o.Config)
+	}
 	s := &Store{
-		path: path, agent: agent, keys: keys, rules: o.Config.Session.Maintenance,
+		path: path, agent: agent, keys: keys, rules: rulesOf(o.live),
 		log: o.Log, removed: o.Removed, swept: o.Swept, protect: o.Protected,
 	}
 	if s.log == nil {
@@ -56,6 +59,11 @@ func openStore(path, agent string, keys Keys, o Options) *Store {
 	s.commits.look, s.commits.keep = o.ReadOnly, o.KeepLeftovers
 	s.checkpoints.stop = make(chan struct{})
 	return s
+}
+
+// rulesOf are the rules of maintenance that hold now, whenever it is asked.
+func rulesOf(live *config.Live) func() config.Maintenance {
+	return func() config.Maintenance { return live.Now().Session.Maintenance }
 }
 
 // Path is the path of the file.

@@ -51,6 +51,8 @@ type Options struct {
 	// Protected reports that maintenance must keep a session, for example
 	// because it has a run. The key is canonical. It is optional.
 	Protected func(key string) bool
+
+	live *config.Live // Config, or what came after it
 }
 
 // OpenStores gives access to the stores. It removes temporary files that a
@@ -62,6 +64,7 @@ func OpenStores(o Options) (*Stores, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.live = config.NewLive(o.Config)
 	s := &Stores{
 		o:    o,
 		keys: Keys{DefaultAgent: o.Config.DefaultAgent(), Global: o.Config.Session.Global},
@@ -77,6 +80,10 @@ func OpenStores(o Options) (*Stores, error) {
 	}
 	return s, nil
 }
+
+// Configure makes c the configuration from now on: its agents and its rules of
+// maintenance. Where the stores lie and how keys are read stays as it was.
+func (s *Stores) Configure(c *config.Config) { s.o.live.Set(c) }
 
 // Close waits for background work and gives up the ownership of all files.
 func (s *Stores) Close() error {

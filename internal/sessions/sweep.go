@@ -130,7 +130,7 @@ func (w *sweeper) close() {
 // after a change that a sweep made: what a client has just written stays until a
 // change of somebody else, even if the budget is too small for it.
 func (s *Store) maintained(removed []Removed, due bool) {
-	if !s.rules.Enforce && !s.rules.Budget {
+	if !s.rules().Enforce && !s.rules().Budget {
 		return
 	}
 	s.logRemoved(removed)
@@ -177,16 +177,16 @@ func (s *Store) sweep(now time.Time) error {
 	do := s.really(context.Background(), root)
 	var faults []error
 	before := len(files)
-	if s.rules.Enforce {
+	if s.rules().Enforce {
 		files, err = s.dropExpired(do, files, now, archived)
 		faults = append(faults, err)
 	}
-	budget, gone, err := s.keepBudget(do, files, now, s.rules.Enforce, s.exempt(func(canon string) bool {
+	budget, gone, err := s.keepBudget(do, files, now, s.rules().Enforce, s.exempt(func(canon string) bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return written[canon] || w.written[canon]
 	}))
-	if s.rules.Enforce {
+	if s.rules().Enforce {
 		s.logBudget(budget)
 	}
 	s.hand(gone)
@@ -226,12 +226,12 @@ func (s *Store) dropExpired(do effects, files []dirFile, now time.Time, archived
 func (s *Store) expired(name string, now time.Time, archived bool) bool {
 	reason, at, ok := archiveName(name)
 	switch {
-	case !ok || !archived && s.rules.KeepResetArchives:
+	case !ok || !archived && s.rules().KeepResetArchives:
 		return false
 	case reason == "deleted":
-		return at.Before(now.Add(-s.rules.PruneAfter))
+		return at.Before(now.Add(-s.rules().PruneAfter))
 	case reason == "reset":
-		return !s.rules.KeepResetArchives && at.Before(now.Add(-s.rules.ResetArchiveRetention))
+		return !s.rules().KeepResetArchives && at.Before(now.Add(-s.rules().ResetArchiveRetention))
 	}
 	return false
 }
@@ -262,7 +262,7 @@ func (s *Store) files() (root *disk.Root, out []dirFile, err error) {
 			continue
 		}
 		f := dirFile{name: n.Name()}
-		if s.rules.Budget {
+		if s.rules().Budget {
 			info, err := n.Info()
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // it went meanwhile
