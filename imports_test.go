@@ -31,9 +31,10 @@ var allowed = map[string][]string{
 	"internal/gateway": {
 		"internal/hub", "internal/auth", "internal/runs", "internal/sessions", "internal/transcript",
 		"internal/model", "internal/acp", "internal/config", "internal/protocol", "internal/disk", "internal/upkeep",
-		"internal/doctor",
+		"internal/doctor", "internal/metrics", "internal/atomicfile",
 	},
 	"internal/upkeep":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
+	"internal/metrics":    {},
 	"internal/doctor":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/lockfile", "internal/disk", "internal/config"},
 	"internal/hub":        {"internal/protocol", "internal/config"},
 	"internal/runs":       {"internal/sessions", "internal/transcript", "internal/model", "internal/acp", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -46,8 +47,9 @@ func (c *serveCommand) Validate() error {
 	return nil
 }
 
-// graceful is how long an orderly end may take.
-const graceful = 10 * time.Second
+// graceful is how long an orderly end may take, and endTime what it may take once
+// runs have been waited for (parley.drain).
+const graceful, endTime = 10 * time.Second, 5 * time.Second
 
 // Run serves until a signal comes.
 func (c *serveCommand) Run(io streams) error {
@@ -67,9 +69,15 @@ func (c *serveCommand) Run(io streams) error {
 	for _, w := range warnings {
 		log.Warn(string(w))
 	}
-	ctx, stop := stopOnSignal(log)
+	var limit atomic.Int64
+	reloaded := func(cfg *config.Config) {
+		setLevel(cfg)
+		limit.Store(int64(max(graceful, cfg.Parley.Drain+endTime)))
+	}
+	reloaded(cfg)
+	ctx, stop := stopOnSignal(log, func() time.Duration { return time.Duration(limit.Load()) })
 	defer stop()
-	err = serve(ctx, cfg, log, io, setLevel)
+	err = serve(ctx, cfg, log, io, reloaded)
 	return errors.Join(err, closeLog())
 }
 
@@ -125,6 +133,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams
 		greet(io.out, cfg, pair)
 	}
 	log.Info("serving", "address", localAddress(cfg.Gateway), "state", cfg.StateDir, "config", cfg.Path, "version", versionText())
+	closeAdmin, err := serveAdmin(cfg.Parley.Admin, g, log)
+	if err != nil {
+		return err
+	}
+	defer closeAdmin()
 	stop := attend(ctx, g, cfg, log)
 	defer stop()
 	if err := g.Serve(ctx, listeners...); err != nil {
@@ -156,8 +169,8 @@ func closeAll(ls []net.Listener) {
 }
 
 // stopOnSignal ends the context at the first SIGINT or SIGTERM. A second one
-// ends the process at once, and so does an end that takes too long.
-func stopOnSignal(log *slog.Logger) (context.Context, func()) {
+// ends the process at once, and so does an end that takes longer than limit says.
+func stopOnSignal(log *slog.Logger, limit func() time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -174,8 +187,8 @@ func stopOnSignal(log *slog.Logger) (context.Context, func()) {
 				log.Warn("stopped at once by a second signal")
 				os.Exit(exitFailed)
 			}
-		case <-time.After(graceful):
-			log.Error("the gateway did not end in time", "limit", graceful)
+		case <-time.After(limit()):
+			log.Error("the gateway did not end in time", "limit", limit())
 			os.Exit(exitFailed)
 		}
 	}()

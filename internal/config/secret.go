@@ -1,6 +1,9 @@
 package config
 
-import "log/slog"
+import (
+	"crypto/subtle"
+	"log/slog"
+)
 
 // Secret is a text that must not be shown. Printing, logging and marshalling
 // it give "[redacted]", or nothing when it is empty; only Reveal gives it.
@@ -17,6 +20,11 @@ func (s Secret) Reveal() string { return s.text }
 
 // Empty reports whether there is no secret.
 func (s Secret) Empty() bool { return s.text == "" }
+
+// Equal reports whether both are the same text, in a time that tells nothing.
+func (s Secret) Equal(o Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.text), []byte(o.text)) == 1
+}
 
 // String is "[redacted]", or "" for an empty secret.
 func (s Secret) String() string {

@@ -73,8 +73,9 @@ type conn struct {
 
 	connected atomic.Bool
 
+	received atomic.Int64 // bytes of messages
+
 	// Owned by the reader, and read once that has ended.
-	received  int64 // bytes of messages
 	readFault error // what ended the reading
 
 	// Owned by the dispatcher.
@@ -178,7 +179,7 @@ func (g *Gateway) read(ctx context.Context, c *conn) {
 			return
 		}
 		text, err := c.readMessage(r)
-		c.received += int64(len(text))
+		c.received.Add(int64(len(text)))
 		switch {
 		case errors.Is(err, errTooLarge):
 			g.log.Warn("message too large", "conn", c.id, "connected", c.connected.Load(), "limit", c.readLimit())

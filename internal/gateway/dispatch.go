@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/coder/websocket"
+	"github.com/parleyd/parley/internal/metrics"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 )
@@ -24,6 +26,9 @@ type call struct {
 	silent  bool // a notification: nobody waits for an answer
 	unknown bool // there is no such method
 	broken  bool // the failure is ours, and not one that a rule names
+
+	began time.Time
+	meter *metrics.Method
 }
 
 // After registers f to run once the call's answer is queued. Events that the
@@ -177,7 +182,7 @@ func (g *Gateway) dispatchFrame(ctx context.Context, c *conn, text []byte) {
 		return
 	}
 	req, problems := g.validator.Frame(text)
-	cl := &call{conn: c, id: req.ID, method: req.Method}
+	cl := g.newCall(c, req.ID, req.Method)
 	if problems != "" {
 		g.answer(cl, nil, protocol.Invalidf("invalid request frame: %s", problems))
 		return
@@ -299,13 +304,22 @@ func (g *Gateway) callHandler(ctx context.Context, c *call, m *method, params ra
 
 // answer ends a call with a result or an error.
 func (g *Gateway) answer(c *call, result any, err error) {
+	payload, perr := g.answerFor(c, result, err)
+	c.finish(payload, perr)
+	code := "ok"
+	if perr != nil {
+		code = string(perr.Code)
+	}
+	c.meter.Answered(code, time.Since(c.began))
+}
+
+// answerFor is what the caller gets for a handler's result.
+func (g *Gateway) answerFor(c *call, result any, err error) (payload any, _ *protocol.Error) {
 	if err == nil {
-		c.finish(result, nil)
-		return
+		return result, nil
 	}
 	if f, ok := errors.AsType[failure](err); ok {
-		c.finish(f.payload, f.err)
-		return
+		return f.payload, f.err
 	}
 	perr, ok := errors.AsType[*protocol.Error](err)
 	if !ok {
@@ -313,7 +327,16 @@ func (g *Gateway) answer(c *call, result any, err error) {
 		c.broken = true
 		perr = protocol.Unavailablef("%v", err)
 	}
-	c.finish(nil, perr)
+	return nil, perr
+}
+
+// newCall begins a call; what it takes is counted from now on.
+func (g *Gateway) newCall(c *conn, id rawjson.Value, method string) *call {
+	cl := &call{conn: c, id: id, method: method, began: time.Now(), meter: g.meters[method]}
+	if cl.meter == nil {
+		cl.meter = g.unmetered
+	}
+	return cl
 }
 
 // encodeAnswer encodes a response frame. A payload that cannot be encoded is a

@@ -62,17 +62,26 @@ func closeLabel(code websocket.StatusCode) string {
 	return strconv.Itoa(int(code))
 }
 
-// tellEnd counts and logs how a connection ended: by whose word, with what code,
+// countEnd counts a connection that has ended. The caller holds the mutex of the
+// gateway, so that who adds up the ended and the open ones counts each once.
+func (g *Gateway) countEnd(c *conn) {
+	status, _, _ := c.lastWord()
+	sent, drops := c.out.totals()
+	g.edge.one(edgeClosed, closeLabel(status))
+	g.edge.add(edgeReceived, "", c.received.Load())
+	g.edge.add(edgeSent, "", sent)
+	for event, n := range drops {
+		g.edge.add(edgeDropped, event, n)
+	}
+}
+
+// tellEnd logs how a connection ended: by whose word, with what code,
 // after how many bytes. Strangers that never said a word are worth less.
 func (g *Gateway) tellEnd(c *conn) {
 	status, reason, by := c.lastWord()
 	sent, drops := c.out.totals()
-	g.edge.one(edgeClosed, closeLabel(status))
-	g.edge.add(edgeReceived, "", c.received)
-	g.edge.add(edgeSent, "", sent)
 	var dropped int64
-	for event, n := range drops {
-		g.edge.add(edgeDropped, event, n)
+	for _, n := range drops {
 		dropped += n
 	}
 	level := slog.LevelInfo
@@ -80,7 +89,7 @@ func (g *Gateway) tellEnd(c *conn) {
 		level = slog.LevelDebug
 	}
 	g.log.Log(context.Background(), level, "connection closed", "conn", c.id, "client", c.client.ID, "code", int(status), "reason", reason, "by", by,
-		"received", c.received, "sent", sent, "dropped", dropped, "after", time.Since(c.opened).Round(time.Millisecond))
+		"received", c.received.Load(), "sent", sent, "dropped", dropped, "after", time.Since(c.opened).Round(time.Millisecond))
 }
 
 // lastWord is how a connection ended that has ended: with the code and reason

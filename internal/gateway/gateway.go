@@ -21,12 +21,14 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/disk"
 	"github.com/parleyd/parley/internal/hub"
+	"github.com/parleyd/parley/internal/metrics"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
@@ -81,6 +83,9 @@ type Gateway struct {
 	presence    *presence
 	health      *health
 	gate        *gate // who may come in: internal/auth, see handshake.go
+	metrics     *metrics.Metrics
+	meters      map[string]*metrics.Method // of the handler table
+	unmetered   *metrics.Method            // of what is no method
 	strangers   strangers
 	onlookers   onlookers // at the tools of runs, see run_tools.go
 	approvals   approvals
@@ -90,6 +95,10 @@ type Gateway struct {
 	editing   sync.Mutex // held while the configuration file is edited
 	reloading sync.Mutex // held while the configuration is read again
 	examining sync.Mutex // held while the state directory is examined
+
+	draining atomic.Bool // the end has begun
+	ready    readiness
+	models   modelStates
 
 	mu       sync.Mutex // guards conns and stopping
 	conns    map[string]*conn
@@ -132,6 +141,7 @@ func newGateway(o Options) *Gateway {
 		maxBuffered: cmp.Or(o.MaxBuffered, protocol.MaxBuffered),
 	}
 	g.health = newHealth(g)
+	g.measure()
 	return g
 }
 
@@ -143,6 +153,7 @@ func (g *Gateway) open() (err error) {
 	g.stores, err = sessions.OpenStores(sessions.Options{
 		Config: g.cfg(), Log: g.log, Removed: g.removed, Swept: func(st *sessions.Store) { g.keeper().Swept(st) }, Disk: g.disk,
 		Protected: func(key string) bool { return g.engine != nil && g.engine.Active(key) },
+		Committed: g.metrics.Committed, Checkpointed: g.metrics.Checkpointed,
 	})
 	if err != nil {
 		return fmt.Errorf("open the session stores: %w", err)
@@ -162,7 +173,7 @@ func (g *Gateway) open() (err error) {
 }
 
 // Serve accepts connections on ls until ctx ends, then announces the shutdown,
-// ends all runs, closes all connections with 1012 and returns nil. An error is
+// gives runs a while to end (parley.drain), ends the others, closes all connections with 1012 and returns nil. An error is
 // the failure of a listener.
 func (g *Gateway) Serve(ctx context.Context, ls ...net.Listener) error {
 	srv := &http.Server{
@@ -190,14 +201,33 @@ func (g *Gateway) Serve(ctx context.Context, ls ...net.Listener) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	g.drain()
 	g.shutdown(srv)
 	stop()
 	wg.Wait()
 	return err
 }
 
-// shutdown in order: stop accepting, announce, cancel runs and wait, close
-// connections (design: Lifecycle).
+// drain announces the end and waits for runs that go on, at most as long as
+// parley.drain says. Meanwhile clients that are there may read and hear the
+// answers, the probes say that we are not ready, and nobody else is let in.
+func (g *Gateway) drain() {
+	g.draining.Store(true)
+	g.hub.Publish(hub.Event{
+		Name: "shutdown", To: hub.All(), Policy: hub.CloseIfSlow,
+		Payload: rawjson.Value(`{"reason":"gateway stopping","restartExpectedMs":null}`),
+	})
+	limit := g.cfg().Parley.Drain
+	if active, waiting := g.engine.Counts(); active > 0 {
+		g.log.Info("waiting for runs to end", "active", active, "waiting", waiting, "limit", limit)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	g.engine.Drain(ctx)
+}
+
+// shutdown in order: stop accepting, cancel runs and wait, close connections
+// (design: Lifecycle).
 func (g *Gateway) shutdown(srv *http.Server) {
 	g.mu.Lock()
 	g.stopping = true
@@ -211,10 +241,6 @@ func (g *Gateway) shutdown(srv *http.Server) {
 			_ = srv.Close()
 		}
 	}()
-	g.hub.Publish(hub.Event{
-		Name: "shutdown", To: hub.All(), Policy: hub.CloseIfSlow,
-		Payload: rawjson.Value(`{"reason":"gateway stopping","restartExpectedMs":null}`),
-	})
 	ctx, cancel := context.WithTimeout(context.Background(), runsTimeout)
 	defer cancel()
 	if err := g.engine.Close(ctx); err != nil {
@@ -295,6 +321,7 @@ func (g *Gateway) leave(c *conn) {
 	g.hub.Remove(c.id)
 	g.mu.Lock()
 	delete(g.conns, c.id)
+	g.countEnd(c)
 	g.mu.Unlock()
 	if c.connected.Load() {
 		g.presenceLeft(c)

@@ -62,6 +62,7 @@ func doorOf(t testing.TB, text string) *Gateway {
 		hub: hub.New(), conns: map[string]*conn{}, presence: newPresence("test"),
 	}
 	g.health = newHealth(g)
+	g.measure()
 	var err error
 	if g.stores, err = sessions.OpenStores(sessions.Options{Config: g.cfg(), Log: g.log}); err != nil {
 		t.Fatal(err)

@@ -26,6 +26,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.upgrade(w, r, g.greet)
 		return
 	}
+	if r.Header.Get("Upgrade") == "" {
+		counted := &countedWriter{ResponseWriter: w, status: http.StatusOK, route: "none"}
+		defer func() { g.metrics.HTTP(counted.route, counted.status) }()
+		w = counted
+	}
 	g.strangers.asks(strangerOf(r), true)
 	defer g.strangers.asks(strangerOf(r), false)
 	if r.Body != http.NoBody {
@@ -43,6 +48,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			judged = true
 		}
 		if rt.serve(g, w, r, path) {
+			if c, ok := w.(*countedWriter); ok {
+				c.route = rt.name
+			}
 			return
 		}
 	}
@@ -108,6 +116,7 @@ var routes = []route{
 	{name: "probes", probe: true, serve: (*Gateway).serveProbe, needs: map[string]protocol.Scope{
 		"GET /health": protocol.ScopeNone, "GET /healthz": protocol.ScopeNone, "GET /ready": protocol.ScopeNone, "GET /readyz": protocol.ScopeNone,
 	}},
+	{name: "metrics", serve: (*Gateway).serveMetrics, credentials: true, needs: map[string]protocol.Scope{"GET " + metricsPath: protocol.ScopeRead}},
 	{name: "JSON-RPC", serve: (*Gateway).serveRPC, credentials: true, needs: map[string]protocol.Scope{"POST " + rpcPath: protocol.ScopeNone}},
 	{name: "schemas", serve: (*Gateway).serveSchemas, needs: map[string]protocol.Scope{"GET " + schemasPath: protocol.ScopeNone}},
 	{name: "sessions", serve: (*Gateway).serveSession, credentials: true, needs: map[string]protocol.Scope{
@@ -151,9 +160,9 @@ func (g *Gateway) foreign(r *http.Request) string {
 func (g *Gateway) serveProbe(w http.ResponseWriter, r *http.Request, path string) bool {
 	switch path {
 	case "/health", "/healthz":
-		probe(w, r, live{OK: true, Status: "live"})
+		probe(w, r, http.StatusOK, live{OK: true, Status: "live"})
 	case "/ready", "/readyz":
-		g.ready(w, r)
+		g.serveReady(w, r)
 	default:
 		return false
 	}
@@ -165,34 +174,14 @@ type live struct {
 	Status string `json:"status"`
 }
 
-type ready struct {
-	Ready    bool     `json:"ready"`
-	Failing  []string `json:"failing"`
-	UptimeMs int64    `json:"uptimeMs"`
-}
-
-type readyPublic struct {
-	Ready bool `json:"ready"`
-}
-
-// ready tells whether the gateway takes work; details are for callers on this
-// machine and those who know the secret.
-func (g *Gateway) ready(w http.ResponseWriter, r *http.Request) {
-	if !g.gate.trustsHTTP(r) {
-		probe(w, r, readyPublic{Ready: true})
-		return
-	}
-	probe(w, r, ready{Ready: true, Failing: []string{}, UptimeMs: time.Since(g.started).Milliseconds()})
-}
-
-func probe(w http.ResponseWriter, r *http.Request, v any) {
+func probe(w http.ResponseWriter, r *http.Request, status int, v any) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		text(w, http.StatusMethodNotAllowed, "Method Not Allowed")
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	reply(w, http.StatusOK, rawjson.MustMarshal(v))
+	reply(w, status, rawjson.MustMarshal(v))
 }
 
 // reply answers with JSON.
@@ -211,6 +200,10 @@ func text(w http.ResponseWriter, status int, body string) {
 // upgrade takes a WebSocket connection and serves it; only what is no upgrade at
 // all is refused here. welcome is called for the connection before it is served.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*conn, *http.Request)) {
+	if g.draining.Load() {
+		text(w, http.StatusServiceUnavailable, "Service Unavailable: the gateway is stopping")
+		return
+	}
 	if status, reason := upgradeFault(r); status != 0 {
 		g.edge.one(edgeMalformed, "")
 		g.log.Debug("malformed upgrade", "peer", r.RemoteAddr, "reason", reason)

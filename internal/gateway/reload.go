@@ -19,6 +19,7 @@ func (g *Gateway) Reload() error {
 	defer g.reloading.Unlock()
 	was := g.cfg()
 	next, warnings, err := was.Reload()
+	g.metrics.Reloaded(err)
 	for _, w := range warnings {
 		g.log.Warn(string(w))
 	}
@@ -124,9 +125,9 @@ func (g *Gateway) outdated(c *conn) bool {
 	was, now := c.admitted.under, g.cfg().Gateway.Auth
 	switch c.admitted.method {
 	case auth.ByToken:
-		return was.Mode != now.Mode || was.Token != now.Token
+		return was.Mode != now.Mode || !was.Token.Equal(now.Token)
 	case auth.ByPassword:
-		return was.Mode != now.Mode || was.Password != now.Password
+		return was.Mode != now.Mode || !was.Password.Equal(now.Password)
 	case auth.ByNothing, auth.ByTrustedProxy:
 		return was.Mode != now.Mode
 	}

@@ -157,7 +157,8 @@ func (g *Gateway) beginRPC(ctx context.Context, c *conn, x *rpcExchange, place i
 		x.settle(place, rpcRefusal(id, rpcError{Code: rpcInvalidRequest, Message: "invalid request: " + req.fault}), nil)
 		return
 	}
-	cl := &call{conn: c, id: req.id, method: req.method, rpc: x, place: place, silent: req.id == nil}
+	cl := g.newCall(c, req.id, req.method)
+	cl.rpc, cl.place, cl.silent = x, place, req.id == nil
 	if req.method == "rpc.discover" {
 		g.answer(cl, g.openRPC(), nil)
 		return

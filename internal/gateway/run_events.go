@@ -222,6 +222,7 @@ func (o runEvents) Aborted(a runs.Abortion) {
 // chat event has been sent.
 func (o runEvents) Finished(e runs.End) {
 	o.g.onlookers.ended(e.RunID)
+	o.g.countRun(e)
 	phase, data := "end", lifecycle{Phase: "end", EndedAt: e.EndedAt}
 	switch e.Status {
 	case runs.Failed:

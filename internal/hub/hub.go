@@ -117,6 +117,7 @@ type Hub struct {
 	order    []*listener // in order of arrival: fan-out walks a slice, not a map
 	sessions int         // listeners with sessions set
 	messages map[string]map[string]*listener
+	sent     map[string]int64 // frames handed to listeners, by event
 }
 
 type listener struct {
@@ -128,7 +129,14 @@ type listener struct {
 
 // New returns an empty hub.
 func New() *Hub {
-	return &Hub{conns: map[string]*listener{}, messages: map[string]map[string]*listener{}}
+	return &Hub{conns: map[string]*listener{}, messages: map[string]map[string]*listener{}, sent: map[string]int64{}}
+}
+
+// Sent is how many frames were handed to listeners so far, by event.
+func (h *Hub) Sent() map[string]int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.sent)
 }
 
 // Add makes a connection take part in broadcasts. An id that is there already
@@ -255,9 +263,12 @@ func (h *Hub) Publish(events ...Event) {
 }
 
 func (h *Hub) deliver(e Event, f *Frame) {
+	n := int64(0)
+	defer func() { h.sent[e.Name] += n }()
 	send := func(l *listener) {
 		if allowed(e.Name, l.sink) {
 			l.sink.Deliver(f)
+			n++
 		}
 	}
 	switch e.To.kind {

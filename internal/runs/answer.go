@@ -283,5 +283,6 @@ func (r *run) reportEnd(status Status, shownError, text string) {
 		RunID: r.turn.RunID, Key: r.turn.Key, MessageID: r.answerID(), Seq: v.seq, Status: status,
 		StartedAt: r.startedAt, EndedAt: r.endedAt,
 		Error: shownError, Text: text, Chat: v.said.chatDelta(text),
+		Model: r.spoken, First: r.first, Usage: r.usage,
 	})
 }

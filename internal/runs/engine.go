@@ -111,6 +111,51 @@ func (e *Engine) Configure(c *config.Config) { e.settings.Set(c) }
 // cfg is the configuration that holds now.
 func (e *Engine) cfg() *config.Config { return e.settings.Now() }
 
+// Counts are how many runs go on and how many wait.
+func (e *Engine) Counts() (active, waiting int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.lanes {
+		waiting += len(l.waiting)
+		if l.active != nil {
+			active++
+		}
+	}
+	return active, waiting
+}
+
+// Unsettled is how many runs of an earlier process have an end that could not
+// be written yet.
+func (e *Engine) Unsettled() (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, past := range e.unsettled {
+		n += len(past)
+	}
+	return n
+}
+
+// Drain takes in nothing new, lets no run go that waits, and returns when those
+// that go on have ended, or ctx has. Close then settles the rest.
+func (e *Engine) Drain(ctx context.Context) {
+	e.mu.Lock()
+	e.closed = true
+	var going []*run
+	for _, l := range e.lanes {
+		if l.active != nil {
+			going = append(going, l.active)
+		}
+	}
+	e.mu.Unlock()
+	for _, r := range going {
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Close aborts all runs and waits until they have ended, or ctx has. Nothing
 // can be started afterwards.
 func (e *Engine) Close(ctx context.Context) error {

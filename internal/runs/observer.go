@@ -1,7 +1,10 @@
 package runs
 
 import (
+	"time"
+
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/model"
 	"github.com/parleyd/parley/internal/transcript"
 )
 
@@ -119,4 +122,9 @@ type End struct {
 	// see. Chat is what the last chat delta did not have yet, nil when nothing.
 	Text string
 	Chat *ChatDelta
+	// Model is what was asked, First how long the first piece of its answer took
+	// and Usage what it counted; zero and nil when it did not come to that.
+	Model config.ModelRef
+	First time.Duration
+	Usage *model.Usage
 }

@@ -66,9 +66,10 @@ type run struct {
 	known     config.Model    // what is known of spoken, as api and thinking
 	api       string
 	thinking  string
-	reason    string       // why the last model failed, when another one answers
-	summary   *model.Usage // of a compaction
-	asked     time.Time    // when the model was asked
+	reason    string        // why the last model failed, when another one answers
+	summary   *model.Usage  // of a compaction
+	asked     time.Time     // when the model was asked
+	first     time.Duration // until the first piece of its answer
 	startedAt int64
 	endedAt   int64
 	usage     *model.Usage
@@ -196,6 +197,9 @@ func (r *run) listen() error {
 		}
 		if r.ctx.Err() != nil {
 			return context.Cause(r.ctx)
+		}
+		if r.first == 0 && d.Text+d.Thinking != "" {
+			r.first = time.Since(r.asked)
 		}
 		if d.Usage != nil {
 			r.usage = d.Usage

@@ -187,14 +187,20 @@ func (s *Store) tryCheckpoint(ctx context.Context, last bool) error {
 	began := time.Now()
 	f, err := v.prepareFile(root, filepath.Base(l.path))
 	if err != nil {
+		s.checkpointed(time.Since(began), 0, err)
 		return err
 	}
-	s.checkpoints.prepared(time.Since(began))
+	prepared := time.Since(began)
+	s.checkpoints.prepared(prepared)
 	release, err := l.lock.acquire(ctx, time.Now().Add(lockWait))
 	if err != nil {
 		return errors.Join(err, f.Discard())
 	}
+	began = time.Now() // the wait for others is not ours
 	err = s.install(root, v, f, last)
+	if !errors.Is(err, errChanged) {
+		s.checkpointed(prepared+time.Since(began), f.id.size, err)
+	}
 	l.mu.Lock()
 	l.recent.locked = false
 	l.mu.Unlock()

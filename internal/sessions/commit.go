@@ -51,6 +51,7 @@ func (s *Store) commitLoop() {
 		if err == nil || errors.Is(err, errChanged) {
 			continue
 		}
+		s.trouble.Store(&err)
 		for _, u := range s.take() {
 			u.finish(err)
 		}
@@ -229,8 +230,13 @@ func (s *Store) commit() error {
 		s.putBack(batch)
 		return errChanged
 	}
-	if err := s.write(base, next, lines, batch); err != nil {
+	began := time.Now()
+	err := s.write(base, next, lines, batch)
+	s.committed(time.Since(began), written(batch), err)
+	s.trouble.Store(nil)
+	if err != nil {
 		err = s.unavailable("write", err)
+		s.trouble.Store(&err)
 		for _, u := range batch {
 			if len(u.set) > 0 && u.err == nil {
 				u.err = err
@@ -243,6 +249,16 @@ func (s *Store) commit() error {
 	}
 	s.answer(batch)
 	return nil
+}
+
+// written is how many updates of a batch have something to write.
+func written(batch []*update) (n int) {
+	for _, u := range batch {
+		if len(u.set) > 0 && u.err == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // makeFile writes the file of a store that had none, so that other programs

@@ -29,6 +29,9 @@ type Store struct {
 	protect func(key string) bool
 	all     func() []*Store // of the configuration; nil when there is only this one
 	commits *fileLog
+	// committed and checkpointed are those of Options, never nil.
+	committed    func(took time.Duration, changes int, err error)
+	checkpointed func(took time.Duration, bytes int64, err error)
 
 	mu         sync.Mutex // guards the queue
 	queue      []*update
@@ -41,7 +44,8 @@ type Store struct {
 	checkpoints checkpoints
 
 	sweeper sweeper
-	broken  atomic.Bool // the last reading failed and was logged
+	broken  atomic.Bool           // the last reading failed and was logged
+	trouble atomic.Pointer[error] // of the last commit, nil when it was well
 }
 
 func openStore(path, agent string, keys Keys, o Options) *Store {
@@ -54,6 +58,12 @@ func openStore(path, agent string, keys Keys, o Options) *Store {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.committed = o.Committed; s.committed == nil {
+		s.committed = func(time.Duration, int, error) {}
+	}
+	if s.checkpointed = o.Checkpointed; s.checkpointed == nil {
+		s.checkpointed = func(time.Duration, int64, error) {}
 	}
 	s.commits = &fileLog{files: o.Disk, path: path, keys: keys, agent: agent, log: s.log, poke: s.poke, dirty: map[string]change{}, staged: map[string]bool{}}
 	s.commits.look, s.commits.keep = o.ReadOnly, o.KeepLeftovers
@@ -139,6 +149,22 @@ func (s *Store) submit(u *update) error {
 		panic(u.panicked)
 	}
 	return u.err
+}
+
+// Trouble is why the store takes no changes: its journal is damaged, or the last
+// change could not be made durable; damaged tells which. It is nil when changes
+// are taken, as far as that is known.
+func (s *Store) Trouble() (err error, damaged bool) {
+	s.commits.turn.Lock()
+	refused := s.commits.refused
+	s.commits.turn.Unlock()
+	if refused != nil {
+		return refused, true
+	}
+	if last := s.trouble.Load(); last != nil {
+		return *last, false
+	}
+	return nil, false
 }
 
 // close waits for what goes on in the background, writes the file and gives

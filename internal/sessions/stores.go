@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/config"
@@ -51,6 +52,11 @@ type Options struct {
 	// Protected reports that maintenance must keep a session, for example
 	// because it has a run. The key is canonical. It is optional.
 	Protected func(key string) bool
+	// Committed is told of each batch of changes that was written, or could not
+	// be, Checkpointed of each time that the file was brought up to date; both are
+	// optional and must not block.
+	Committed    func(took time.Duration, changes int, err error)
+	Checkpointed func(took time.Duration, bytes int64, err error)
 
 	live *config.Live // Config, or what came after it
 }
