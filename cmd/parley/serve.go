@@ -124,7 +124,12 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams
 			return stateFault(cfg.StateDir, err)
 		}
 	}
-	g, err := gateway.New(gateway.Options{Config: cfg, Log: log, Version: versionText(), Reloaded: reloaded})
+	tracer, closeTracer, err := newTracer(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer closeTracer()
+	g, err := gateway.New(gateway.Options{Config: cfg, Log: log, Version: versionText(), Reloaded: reloaded, Tracer: tracer})
 	if err != nil {
 		return fmt.Errorf("start the gateway: %w", err)
 	}

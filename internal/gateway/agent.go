@@ -113,7 +113,7 @@ func (g *Gateway) agentTurn(c *call, p protocol.AgentParams) (runs.Turn, error) 
 	}
 	t := runs.Turn{
 		Kind: runs.Agent, Key: key, RunID: p.IdempotencyKey, Message: jstext.Trim(p.Message), Media: media,
-		System: p.ExtraSystemPrompt, Model: g.agentModel(key, p), Owner: owner(c.conn),
+		System: p.ExtraSystemPrompt, Model: g.agentModel(key, p), Owner: owner(c.conn), Trace: c.span,
 	}
 	if p.Thinking != nil {
 		t.Thinking, _ = sessions.NormalizeThinking(*p.Thinking)

@@ -11,6 +11,7 @@ import (
 	"github.com/parleyd/parley/internal/metrics"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
+	"github.com/parleyd/parley/internal/tracing"
 )
 
 // call is one request under way.
@@ -29,6 +30,7 @@ type call struct {
 
 	began time.Time
 	meter *metrics.Method
+	span  tracing.Span
 }
 
 // After registers f to run once the call's answer is queued. Events that the
@@ -187,7 +189,7 @@ func (g *Gateway) dispatchFrame(ctx context.Context, c *conn, text []byte) {
 		g.answer(cl, nil, protocol.Invalidf("invalid request frame: %s", problems))
 		return
 	}
-	g.begin(ctx, cl, req.Params)
+	g.begin(g.trace(ctx, cl, req.Trace), cl, req.Params)
 }
 
 // begin judges a call and lets its handler work: here, or in a goroutine of its
@@ -311,6 +313,30 @@ func (g *Gateway) answer(c *call, result any, err error) {
 		code = string(perr.Code)
 	}
 	c.meter.Answered(code, time.Since(c.began))
+	if g.tracer != nil {
+		c.span.Set("code", code)
+		c.span.End(failureText(perr))
+	}
+}
+
+func failureText(err *protocol.Error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Message
+}
+
+// trace begins the span of a call, under the one that the caller names.
+func (g *Gateway) trace(ctx context.Context, c *call, traceparent string) context.Context {
+	if g.tracer == nil {
+		return ctx
+	}
+	name := "unknown" // names of spans are few, as labels of metrics are
+	if m := g.methods[c.method]; m != nil {
+		name = m.name
+	}
+	ctx, c.span = g.tracer.Begin(ctx, name, traceparent, "conn", c.conn.id, "client", c.conn.client.ID)
+	return ctx
 }
 
 // answerFor is what the caller gets for a handler's result.

@@ -33,6 +33,7 @@ import (
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/tracing"
 	"github.com/parleyd/parley/internal/transcript"
 	"github.com/parleyd/parley/internal/upkeep"
 )
@@ -60,6 +61,8 @@ type Options struct {
 	// Reloaded is told of each configuration that the gateway goes on with. It is
 	// optional and must not call the gateway.
 	Reloaded func(*config.Config)
+	// Tracer traces calls, runs and commits; nil does not. Close is the caller's.
+	Tracer *tracing.Tracer
 }
 
 // Gateway serves the gateway protocol on a state directory. Make one with New,
@@ -91,6 +94,7 @@ type Gateway struct {
 	approvals   approvals
 	edge        edge
 	reloaded    func(*config.Config) // see Options
+	tracer      *tracing.Tracer      // nil when nobody wants traces
 
 	editing   sync.Mutex // held while the configuration file is edited
 	reloading sync.Mutex // held while the configuration is read again
@@ -133,6 +137,7 @@ func newGateway(o Options) *Gateway {
 		aside:    o.Aside,
 		started:  time.Now(),
 		reloaded: o.Reloaded,
+		tracer:   o.Tracer,
 		hub:      hub.New(),
 		conns:    map[string]*conn{},
 		presence: newPresence(o.Version),

@@ -41,6 +41,7 @@ type rpcFault struct {
 
 // rpcRequest is one call as JSON-RPC has it.
 type rpcRequest struct {
+	trace  string        // traceparent
 	id     rawjson.Value // nil: a notification
 	method string
 	params rawjson.Value // nil: absent
@@ -163,7 +164,10 @@ func (g *Gateway) beginRPC(ctx context.Context, c *conn, x *rpcExchange, place i
 		g.answer(cl, g.openRPC(), nil)
 		return
 	}
-	g.begin(ctx, cl, req.params)
+	if req.trace == "" && c.ws == nil {
+		req.trace = c.header.Get("Traceparent")
+	}
+	g.begin(g.trace(ctx, cl, req.trace), cl, req.params)
 }
 
 // readRPC reads one call.
@@ -172,7 +176,7 @@ func readRPC(text rawjson.Value) rpcRequest {
 	if err != nil {
 		return rpcRequest{fault: "a call must be an object"}
 	}
-	req := rpcRequest{method: o.Text("method")}
+	req := rpcRequest{method: o.Text("method"), trace: o.Text("traceparent")}
 	switch id := o.Get("id"); rawjson.Kind(id) {
 	case 0:
 	case '"', '0', 'n':

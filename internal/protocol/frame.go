@@ -11,6 +11,7 @@ type Request struct {
 	ID     rawjson.Value // the raw JSON text of the id
 	Method string
 	Params rawjson.Value // nil when absent or null
+	Trace  string        // traceparent, "" when absent
 }
 
 // StateVersion numbers the presence and health that an event belongs to.

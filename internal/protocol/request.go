@@ -36,6 +36,9 @@ func (r *Request) read(frame []byte) (usual bool) {
 			r.Method = stringOf(value)
 		case `"params"`:
 			r.Params = value
+		case `"traceparent"`:
+			r.Trace = stringOf(value)
+			others = others || rawjson.Kind(value) != '"'
 		default:
 			others = true
 			r.readEscaped(name, value, &id)
@@ -62,6 +65,8 @@ func (r *Request) readEscaped(name, value []byte, id *[]byte) {
 		r.Method = stringOf(value)
 	case "params":
 		r.Params = value
+	case "traceparent":
+		r.Trace = stringOf(value)
 	}
 }
 

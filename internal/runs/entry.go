@@ -232,7 +232,7 @@ func (e *Engine) window(ref config.ModelRef) int64 {
 // update changes the session's entry. Nothing happens when it is gone: a run
 // does not bring back what was deleted meanwhile.
 func (r *run) update(change func(*rawjson.Object)) error {
-	return r.store.Update(context.WithoutCancel(r.ctx), func(tx *sessions.Tx) error {
+	return r.store.Update(r.span.In(context.WithoutCancel(r.ctx)), func(tx *sessions.Tx) error {
 		e, ok := tx.Claim(r.turn.Key)
 		if ok {
 			tx.Put(r.turn.Key, e.With(change))

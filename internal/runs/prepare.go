@@ -18,7 +18,7 @@ const lockWait = 10 * time.Second
 // that a run goes on, the transcript is locked and has the user's message.
 func (r *run) prepare(wait time.Duration) error {
 	var t taken
-	err := r.store.Update(context.WithoutCancel(r.ctx), func(tx *sessions.Tx) (err error) {
+	err := r.store.Update(r.span.In(context.WithoutCancel(r.ctx)), func(tx *sessions.Tx) (err error) {
 		a := arrival{kind: r.turn.Kind, key: r.turn.Key, fresh: r.turn.Fresh, now: time.UnixMilli(r.startedAt)}
 		t, err = r.e.take(tx, r.store, a, r.start)
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/model"
 	"github.com/parleyd/parley/internal/sessions"
+	"github.com/parleyd/parley/internal/tracing"
 	"github.com/parleyd/parley/internal/transcript"
 )
 
@@ -73,6 +74,8 @@ type run struct {
 	startedAt int64
 	endedAt   int64
 	usage     *model.Usage
+	span      tracing.Span
+	ending    string    // why it did not end well, for the span
 	lastNote  time.Time // of text in the journal
 	note      string    // text that the journal has; guarded by voice.mu
 
@@ -107,6 +110,8 @@ func newRun(e *Engine, t Turn, store *sessions.Store) *run {
 func (r *run) serve() {
 	defer r.cancel(nil)
 	defer r.free()
+	_, r.span = tracing.Start(r.turn.Trace.In(r.ctx), "run", "run", r.turn.RunID, "session", r.turn.Key)
+	defer func() { r.span.End(r.ending) }()
 	var err error
 	if r.takeSlot() {
 		defer func() { <-r.e.slots }()
@@ -117,10 +122,13 @@ func (r *run) serve() {
 	}
 	switch why := r.close(); {
 	case r.startedAt == 0:
+		r.ending = "ended before it started"
 		r.endUnstarted()
 	case why != nil:
+		r.ending = why.Error()
 		r.endAborted(why)
 	case err != nil:
+		r.ending = err.Error()
 		r.endFailed(err)
 	default:
 		r.endDone()
@@ -180,7 +188,7 @@ func (r *run) attempt() (err error) {
 }
 
 // listen asks the model that answers and takes in what it says.
-func (r *run) listen() error {
+func (r *run) listen() (err error) {
 	m, err := r.e.o.Model(r.spoken)
 	if err != nil {
 		return err
@@ -191,7 +199,9 @@ func (r *run) listen() error {
 	}
 	defer r.tellRest()
 	r.asked = time.Now()
-	for d, err := range m.Stream(r.ctx, t) {
+	ctx, span := tracing.Start(r.span.In(r.ctx), "model", "model", r.spoken.String())
+	defer func() { span.End(reasonOf(err)) }()
+	for d, err := range m.Stream(ctx, t) {
 		if err != nil {
 			return err
 		}
@@ -208,6 +218,14 @@ func (r *run) listen() error {
 		r.noteText()
 	}
 	return nil
+}
+
+// reasonOf is the text of an error, "" without one.
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // close ends the time in which the run can be aborted; it says why it was.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/model"
+	"github.com/parleyd/parley/internal/tracing"
 )
 
 // Kind is the method that a run came from. Idempotency keys of different kinds
@@ -43,6 +44,8 @@ type Turn struct {
 	Fresh bool
 	// Owner is who started the run.
 	Owner Owner
+	// Trace is the span of the call that asked for the run, if there is one.
+	Trace tracing.Span
 }
 
 // NoLimit is the Timeout of a turn that may take as long as it likes.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parleyd/parley/internal/config"
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/tracing"
 )
 
 // Store is one sessions.json. All methods may be called concurrently.
@@ -127,7 +128,18 @@ func (s *Store) snapshot() *Snapshot {
 // again when another program changed the file meanwhile: it must set what it
 // gives its caller, not add to it.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	return s.submit(&update{ctx: ctx, fn: fn})
+	_, span := tracing.Start(ctx, "store.commit", "store", s.path)
+	err := s.submit(&update{ctx: ctx, fn: fn})
+	span.End(failure(err))
+	return err
+}
+
+// failure is the text of an error, "" without one.
+func failure(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // submit queues a change and waits for its end.
