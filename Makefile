@@ -4,6 +4,8 @@
 # make build      bin/parley, static
 # make scenarios  the recorded scenarios against bin/parley, with both players
 # make attacks    floods, JSON bombs, hostile values and slow consumers in their full size
+# make release    archives, materials and checksums of VERSION in dist/out, for SYSTEMS (all)
+# make release-check  what lies in dist/out is whole, and its binaries static
 # make crash      kill the daemon ROUNDS times while clients write, and more of the kind
 # make fuzz       every fuzz target of FUZZPKGS (all) for FUZZTIME
 # make bench      benchmarks through the wire, beside their floors
@@ -16,8 +18,9 @@ FUZZPKGS    ?= ./...
 ROUNDS      ?= 400
 BENCHTIME   ?= 2s
 TESTFLAGS   ?=
+SYSTEMS     ?=
 
-.PHONY: all check test build scenarios attacks crash fuzz bench clean
+.PHONY: all check test build release release-check scenarios attacks crash fuzz bench clean
 
 all: check test build
 
@@ -32,6 +35,12 @@ test:
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/parley ./cmd/parley
+
+release:
+	$(GO) run ./internal/release -version $(VERSION) -out dist/out $(SYSTEMS)
+
+release-check:
+	$(GO) run ./internal/release -check dist/out
 
 scenarios: build
 	$(GO) run ./internal/nodeplay -gateway bin/parley
@@ -51,4 +60,4 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./internal/sessions ./internal/transcript
 
 clean:
-	rm -rf bin .cache
+	rm -rf bin .cache dist/out

@@ -61,6 +61,7 @@ var allowed = map[string][]string{
 	"internal/acp/acptest":   {},
 	"internal/nodeplay":      {"internal/gatewaytest"},
 	"internal/testcount":     {},
+	"internal/release":       {},
 	"internal/disk/disktest": {"internal/disk"},
 	"internal/crashtest":     {},
 	"internal/sessionstest":  {},
@@ -107,7 +108,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/testcount", "internal/disk/disktest", "internal/acp/acptest"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/testcount", "internal/release", "internal/disk/disktest", "internal/acp/acptest"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.

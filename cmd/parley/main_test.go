@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"hup":       sends(syscall.SIGHUP),
 			"exits":     exits,
 			"get":       get,
+			"manager":   manager,
 		},
 	})
 }
@@ -120,6 +121,28 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got := strconv.Itoa(code); got != args[0] {
 		ts.Fatalf("%s ended with code %s, want %s", args[1], got, args[0])
 	}
+}
+
+// manager is a service manager's socket: what it hears stands in a file.
+func manager(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: manager socket file")
+	}
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: ts.MkAbs(args[0]), Net: "unixgram"})
+	ts.Check(err)
+	ts.Defer(func() { _ = c.Close() })
+	f, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	go func() {
+		defer f.Close()
+		for b := make([]byte, 4096); ; {
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			_, _ = f.Write(b[:n]) // who waits for it fails
+		}
+	}()
 }
 
 // get asks over HTTP, with headers "Name=value", and wants a status; the answer
