@@ -13,7 +13,7 @@ import (
 func Schema() rawjson.Value {
 	d := &decoder{shape: rawjson.Value("{}")}
 	new(Config).decode(d, nil)
-	body, _ := rawjson.Parse(d.shape) // decode makes an object
+	body, _ := rawjson.Parse(explain("", d.shape)) // decode makes an object
 	var o rawjson.Object
 	o.Put("$schema", "http://json-schema.org/draft-07/schema#")
 	o.Put("title", "Parley configuration")

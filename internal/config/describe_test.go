@@ -123,6 +123,9 @@ func TestSchemaAt(t *testing.T) {
 		if !ok || dotted != tt.dotted {
 			t.Errorf("SchemaAt(%q) = %q, %v; want %q", tt.path, dotted, ok, tt.dotted)
 		}
+		if tt.dotted != "" {
+			part = unexplained(part)
+		}
 		if diff := cmp.Diff(tt.want, string(part)); diff != "" {
 			t.Errorf("SchemaAt(%q) (-want +got):\n%s", tt.path, diff)
 		}
@@ -132,6 +135,17 @@ func TestSchemaAt(t *testing.T) {
 			t.Errorf("SchemaAt(%q) = %s, want none", path, part)
 		}
 	}
+}
+
+// unexplained is a schema without what it tells people.
+func unexplained(schema rawjson.Value) rawjson.Value {
+	o, err := rawjson.Parse(schema)
+	if err != nil || o.Text("description") == withoutEffect {
+		return schema
+	}
+	o = o.Clone()
+	o.Delete("description")
+	return o.JSON()
 }
 
 func TestSchemaHasNoGaps(t *testing.T) {
@@ -146,7 +160,7 @@ func TestSchemaHasNoGaps(t *testing.T) {
 			return // additionalProperties: false
 		}
 		seen++
-		if o.Len() == 0 && !free[at] {
+		if string(unexplained(v)) == "{}" && !free[at] {
 			t.Errorf("%s may be anything", at)
 		}
 		properties, _ := rawjson.Parse(o.Get("properties"))
@@ -161,7 +175,7 @@ func TestSchemaHasNoGaps(t *testing.T) {
 		}
 	}
 	walk("", Schema())
-	if seen < 100 || !strings.Contains(string(Schema()), `"throttleLoopback":{"type":"boolean"}`) {
+	if seen < 100 || !strings.Contains(string(Schema()), `"throttleLoopback":{"type":"boolean",`) {
 		t.Errorf("only %d places are described", seen)
 	}
 }

@@ -117,10 +117,10 @@ func TestConfigSchema(t *testing.T) {
 		t.Errorf("config.schema: %s", got)
 	}
 	for path, want := range map[string]string{
-		"gateway.port": `{"path":"gateway.port","schema":{"type":"integer","minimum":1,"maximum":65535},"children":[]}`,
-		"session.resetByType.dm": `{"path":"session.resetByType.dm","schema":{"type":"object","properties":{"mode":{"type":"string","enum":["daily","idle"]},"atHour":{"type":"integer","minimum":0,"maximum":23},"idleMinutes":{"type":"integer","minimum":1,"maximum":9007199254740991}},"additionalProperties":false},` +
+		"gateway.port": `{"path":"gateway.port","schema":{"type":"integer","minimum":1,"maximum":65535,"description":"The port. OPENCLAW_GATEWAY_PORT and --port win. Default: 18789."},"children":[]}`,
+		"session.resetByType.dm": `{"path":"session.resetByType.dm","schema":{"type":"object","properties":{"mode":{"type":"string","enum":["daily","idle"],"description":"When a session begins anew with its next message: after an hour of the day, or after a time without messages. Default: daily."},"atHour":{"type":"integer","minimum":0,"maximum":23,"description":"The hour, in local time. Default: 4."},"idleMinutes":{"type":"integer","minimum":1,"maximum":9007199254740991,"description":"The time; in mode daily it counts as well."}},"additionalProperties":false},` +
 			`"children":[{"key":"mode","path":"session.resetByType.dm.mode","type":"string","required":false,"hasChildren":false},{"key":"atHour","path":"session.resetByType.dm.atHour","type":"integer","required":false,"hasChildren":false},{"key":"idleMinutes","path":"session.resetByType.dm.idleMinutes","type":"integer","required":false,"hasChildren":false}]}`,
-		"env.vars":     `{"path":"env.vars","schema":{"type":"object","additionalProperties":{"type":"string"}},"children":[{"key":"*","path":"env.vars.*","type":"string","required":false,"hasChildren":false}]}`,
+		"env.vars":     `{"path":"env.vars","schema":{"type":"object","additionalProperties":{"type":"string","description":"A variable that is set where the environment does not set it."}},"children":[{"key":"*","path":"env.vars.*","type":"string","required":false,"hasChildren":false}]}`,
 		"gateway.nope": "error: config schema path not found: gateway.nope",
 	} {
 		if got := callAs(t, g, admin, "config.schema.lookup", `{"path":`+quote(path)+`}`); got != want {
