@@ -4,9 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/parleyd/parley/internal/config"
@@ -15,8 +13,8 @@ import (
 
 // attend looks after a gateway that begins to serve: it has the configuration
 // read again when its files change or SIGHUP comes, and keeps systemd informed.
-// stop ends that.
-func attend(ctx context.Context, g *gateway.Gateway, cfg *config.Config, log *slog.Logger) (stop func()) {
+// stop ends that. hangup gets SIGHUP.
+func attend(ctx context.Context, g *gateway.Gateway, cfg *config.Config, log *slog.Logger, hangup <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	n := notifierOf(os.Getenv)
@@ -25,8 +23,6 @@ func attend(ctx context.Context, g *gateway.Gateway, cfg *config.Config, log *sl
 			log.Warn("the service manager cannot be told", "err", err)
 		}
 	}
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
 	wg.Go(func() {
 		for {
 			select {
@@ -46,7 +42,6 @@ func attend(ctx context.Context, g *gateway.Gateway, cfg *config.Config, log *sl
 	tell("READY=1", "STATUS=serving on "+localAddress(cfg.Gateway))
 	context.AfterFunc(ctx, func() { tell("STOPPING=1") })
 	return func() {
-		signal.Stop(hangup)
 		cancel()
 		wg.Wait()
 	}

@@ -92,6 +92,9 @@ func (c *serveCommand) level(cfg *config.Config) slog.Level {
 // serve builds the parts in order, runs them until ctx ends, and undoes it.
 // reloaded is told of each configuration that it goes on with.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams, reloaded func(*config.Config)) (err error) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // from the start on: a hangup too early must not end us
+	defer signal.Stop(hangup)
 	self := owner{PID: os.Getpid(), Port: cfg.Gateway.Port, URL: localURL(cfg.Gateway)}
 	release, err := own(cfg.StateDir, self)
 	if err != nil {
@@ -143,7 +146,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, io streams
 		return err
 	}
 	defer closeAdmin()
-	stop := attend(ctx, g, cfg, log)
+	stop := attend(ctx, g, cfg, log, hangup)
 	defer stop()
 	if err := g.Serve(ctx, listeners...); err != nil {
 		return err
