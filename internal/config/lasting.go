@@ -1,5 +1,11 @@
 package config
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // lasting is what a running daemon cannot change, because something was made
 // of it that cannot be made again: a listener, the key grammar of all stores, a
 // log file. It is kept as the configuration said it, before anything was settled.
@@ -14,13 +20,14 @@ type lasting struct {
 	logFile       string
 	admin         string
 	tracing       Tracing
+	programs      string // that answer, see programs
 }
 
 func (c *Config) lastingParts() lasting {
 	g := c.Gateway
 	return lasting{
 		g.Port, g.Bind, g.CustomBindHost, g.TLS, c.Session.Store, c.Session.Global, c.DefaultAgent(),
-		c.Agents.Defaults.MaxConcurrent, c.Logging.File, c.Parley.Admin, c.Parley.Tracing,
+		c.Agents.Defaults.MaxConcurrent, c.Logging.File, c.Parley.Admin, c.Parley.Tracing, programs(c.Models.Providers),
 	}
 }
 
@@ -41,6 +48,7 @@ func (l lasting) differences(o lasting) (keys []string) {
 		{"logging.file", l.logFile == o.logFile},
 		{"parley.admin", l.admin == o.admin},
 		{"parley.tracing", l.tracing == o.tracing},
+		{"models.providers.*.command and how it is run", l.programs == o.programs},
 	} {
 		if !part.same {
 			keys = append(keys, part.key)
@@ -54,7 +62,7 @@ func lastingKeys() []string {
 	var other lasting
 	other.port, other.bind, other.host, other.tls = -1, "x", "x", TLS{Enabled: true}
 	other.store, other.global, other.defaultAgent, other.maxConcurrent = "x", true, "x", -1
-	other.logFile, other.admin, other.tracing = "x", "x", Tracing{Endpoint: "x"}
+	other.logFile, other.admin, other.tracing, other.programs = "x", "x", Tracing{Endpoint: "x"}, "x"
 	return lasting{}.differences(other)
 }
 
@@ -71,6 +79,32 @@ func (c *Config) outlast(before *Config) {
 	c.Agents.Defaults.MaxConcurrent = before.Agents.Defaults.MaxConcurrent
 	c.Logging.File = before.Logging.File
 	c.Parley.Admin, c.Parley.Tracing = before.Parley.Admin, before.Parley.Tracing
+	if now := c.Models.Providers; programs(now) != programs(before.Models.Providers) {
+		now = slices.DeleteFunc(slices.Clone(now), func(p Provider) bool { return p.Agent.Command != "" })
+		c.Models.Providers = append(now, before.running()...)
+	}
+}
+
+// running are the providers whose programs a daemon owns.
+func (c *Config) running() []Provider {
+	return slices.DeleteFunc(slices.Clone(c.Models.Providers), func(p Provider) bool { return p.Agent.Command == "" })
+}
+
+// programs tells two sets of programs, and how they are run, apart.
+func programs(providers []Provider) string {
+	var b strings.Builder
+	for _, p := range providers {
+		a := p.Agent
+		if a.Command == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "%q %q %q %q %q %d %q", p.Name, a.Command, a.Args, a.Cwd, a.Processes, a.MaxProcesses, a.Permissions)
+		for _, v := range a.Env {
+			fmt.Fprintf(&b, " %q=%q", v.Name, v.Value.Reveal())
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // NeedsRestart are the keys whose values in the file are not those that the

@@ -90,12 +90,13 @@ func TestChanges(t *testing.T) {
 // Every part that lasts is compared, and outlast keeps it.
 func TestLastingKeys(t *testing.T) {
 	keys := lastingKeys()
-	if len(keys) != 11 || !slices.Contains(keys, "parley.tracing") {
+	if len(keys) != 12 || !slices.Contains(keys, "parley.tracing") {
 		t.Errorf("%d keys: %v", len(keys), keys)
 	}
 	a, _ := onDisk(t, `{}`)
 	b, _ := onDisk(t, `{gateway: {port: 5, bind: "custom", customBindHost: "127.0.0.2", tls: {enabled: true}}, session: {store: "x", scope: "global"},
-		agents: {list: [{id: "z"}], defaults: {maxConcurrent: 3}}, logging: {file: "l"}, parley: {admin: "127.0.0.1:9", tracing: {endpoint: "http://h"}}}`)
+		agents: {list: [{id: "z"}], defaults: {maxConcurrent: 3}}, logging: {file: "l"}, parley: {admin: "127.0.0.1:9", tracing: {endpoint: "http://h"}},
+		models: {providers: {desk: {api: "acp", command: "x", models: [{id: "m"}]}}}}`)
 	b.outlast(a)
 	if d := cmp.Diff(keys, b.NeedsRestart()); d != "" {
 		t.Errorf("(-all +noticed):\n%s", d)
