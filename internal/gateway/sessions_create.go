@@ -82,11 +82,14 @@ func (g *Gateway) createEntry(ctx context.Context, key, parent string, p protoco
 	var old, e sessions.Entry
 	var existed bool
 	err = st.Update(ctx, func(tx *sessions.Tx) error {
-		old, existed = tx.Claim(key, p.Key)
+		// A label that another spelling of the session has is taken, as in the
+		// reference: its spellings become one only afterwards.
 		var err error
+		_, old, existed = tx.Find(key, p.Key)
 		if e, err = sessions.Create(old, existed, p.Label, p.Model, parent, g.rules(key, tx)); err != nil {
 			return err
 		}
+		tx.Claim(key, p.Key)
 		tx.Put(key, e)
 		return nil
 	})
