@@ -97,7 +97,13 @@ type SendResult struct {
 type ChatHistoryParams struct {
 	SessionKey string `json:"sessionKey"`
 	Limit      int    `json:"limit,omitzero"` // 200 when it is zero
+	// Before asks for the last messages before this number; 1 or more. LastPage
+	// stands for the last ones of all, told with their place.
+	Before int64 `json:"before,omitzero"`
 }
+
+// LastPage is a Before behind every message.
+const LastPage = 1<<53 - 1
 
 // ChatHistoryResult has the last messages, cleaned for showing.
 type ChatHistoryResult struct {
@@ -109,6 +115,12 @@ type ChatHistoryResult struct {
 	VerboseLevel  string    `json:"verboseLevel,omitzero"`
 	// InFlightRun is the answer that is just being given; nil when there is none.
 	InFlightRun *InFlightRun `json:"inFlightRun,omitzero"`
+
+	// Where the page stands, when Before was given: NextBefore is the Before of the
+	// page before it, nil when there is none.
+	TotalCount int    `json:"totalCount,omitzero"`
+	HasMore    bool   `json:"hasMore,omitzero"`
+	NextBefore *int64 `json:"nextBefore,omitzero"`
 }
 
 // InFlightRun is an answer as far as it is given: chat deltas of the run with a

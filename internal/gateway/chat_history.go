@@ -21,6 +21,16 @@ type chatHistoryResult struct {
 	FastMode      *bool           `json:"fastMode,omitzero"`
 	VerboseLevel  string          `json:"verboseLevel,omitzero"`
 	InFlightRun   *inFlightRun    `json:"inFlightRun,omitzero"`
+
+	*historyPlace
+}
+
+// historyPlace is where a page stands in the transcript. An answer has it when
+// the request named a before.
+type historyPlace struct {
+	TotalCount int  `json:"totalCount"`
+	HasMore    bool `json:"hasMore"`
+	NextBefore *int `json:"nextBefore"` // null before the first message
 }
 
 // inFlightRun is the answer that is just being given: a client that comes in the
@@ -34,9 +44,14 @@ type inFlightRun struct {
 }
 
 // chatHistory gives the last messages of a session cleaned for showing, and
-// the settings a chat window needs. An unknown session has no messages.
+// the settings a chat window needs. An unknown session has no messages. With
+// before it gives the last of the messages before that number, and says where
+// they stand.
 func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistoryParams) (chatHistoryResult, error) {
 	r := chatHistoryResult{SessionKey: p.SessionKey}
+	if p.Before != nil {
+		r.historyPlace = &historyPlace{}
+	}
 	key := g.keys().Main()
 	var entry sessions.Entry
 	if !jstext.Blank(p.SessionKey) {
@@ -51,11 +66,9 @@ func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistory
 				limit = int(p.Limit)
 			}
 			before, going := g.engine.Answering(key)
-			list, err := g.transcripts.Messages(runs.Ref(found.Store, key, entry), limit)
-			if err != nil {
+			if err := g.readHistory(&r, runs.Ref(found.Store, key, entry), p.Before, limit); err != nil {
 				return r, err
 			}
-			r.Messages = transcript.History(list)
 			// A run that ended meanwhile may be in the messages, too.
 			if now, still := g.engine.Answering(key); going && still && now.RunID == before.RunID {
 				r.InFlightRun = &inFlightRun{before.RunID, before.MessageID, before.Text, before.Seq}
@@ -64,6 +77,30 @@ func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistory
 	}
 	g.chatSettings(&r, key, entry)
 	return r, nil
+}
+
+// readHistory fills in the last messages, or the last of those before a number.
+func (g *Gateway) readHistory(r *chatHistoryResult, ref transcript.Ref, before *protocol.Int, limit int) error {
+	if before == nil {
+		list, err := g.transcripts.Messages(ref, limit)
+		r.Messages = transcript.History(list)
+		return err
+	}
+	list, err := g.transcripts.Before(ref, int(*before), limit)
+	if err != nil {
+		return err
+	}
+	if r.TotalCount, err = g.transcripts.Count(ref); err != nil {
+		return err
+	}
+	first := 0
+	if r.Messages, first = transcript.HistoryPage(list); first == 0 { // none of them can be read
+		first = min(r.TotalCount, int(*before)-1) - limit + 1
+	}
+	if first > 1 {
+		r.HasMore, r.NextBefore = true, &first
+	}
+	return nil
 }
 
 // chatSettings fills in what the entry says of a session, or what holds

@@ -19,6 +19,7 @@ type ChatSendParams struct {
 type ChatHistoryParams struct {
 	SessionKey string `json:"sessionKey"`
 	Limit      Int    `json:"limit,omitzero"`
+	Before     *Int   `json:"before,omitzero"`
 }
 
 // ChatAbortParams are the params of chat.abort.

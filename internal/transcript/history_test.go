@@ -153,6 +153,35 @@ func TestHistoryLimits(t *testing.T) {
 	}
 }
 
+// TestHistoryPage makes sure that a reader of pages misses no message: what was
+// left out for want of room is in the page before, and what is too large or
+// silent still has its place.
+func TestHistoryPage(t *testing.T) {
+	message := func(seq int, content string) Message {
+		return Message{Seq: seq, Raw: rawjson.Value(fmt.Sprintf(`{"role":"assistant","content":%q,"timestamp":5,"__openclaw":{"id":"m%d","seq":%d}}`, content, seq, seq))}
+	}
+	large := Message{Seq: 4, Raw: rawjson.Value(`{"role":"user","content":[` + strings.TrimSuffix(strings.Repeat(`{"type":"text","text":"`+strings.Repeat("x", 11_000)+`"},`, 12), ",") +
+		`],"timestamp":6,"__openclaw":{"id":"m4","seq":4}}`)}
+	got, first := HistoryPage([]Message{message(3, "NO_REPLY"), large, message(5, "hello")})
+	if first != 3 || len(got) != 2 {
+		t.Fatalf("the page of 3, 4 and 5 begins with %d and shows %d messages, want 3 and 2", first, len(got))
+	}
+	if want := `{"role":"user","timestamp":6,"content":[{"type":"text","text":"[chat.history omitted: message too large]"}],"__openclaw":{"id":"m4","seq":4,"truncated":true,"reason":"oversized"}}`; string(got[0]) != want {
+		t.Errorf("what stands for a large message is %s", got[0])
+	}
+	var many []Message
+	for i := range 1000 {
+		many = append(many, message(i+1, strings.Repeat("x", 11_800)))
+	}
+	got, first = HistoryPage(many)
+	if want := 1000 - len(got) + 1; first != want || len(got) == 1000 {
+		t.Errorf("a page with room for the last %d begins with %d, want %d", len(got), first, want)
+	}
+	if got, first = HistoryPage(nil); len(got) != 0 || first != 0 {
+		t.Errorf("an empty page is %s from %d", got, first)
+	}
+}
+
 // FuzzHistory cleans any JSON value: what comes out is JSON, valid UTF-8 and
 // within the limit.
 func FuzzHistory(f *testing.F) {
