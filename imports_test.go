@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"internal/gateway": {
 		"internal/hub", "internal/auth", "internal/runs", "internal/sessions", "internal/transcript",
 		"internal/model", "internal/acp", "internal/config", "internal/protocol", "internal/disk", "internal/upkeep",
-		"internal/doctor", "internal/metrics", "internal/atomicfile", "internal/tracing",
+		"internal/doctor", "internal/metrics", "internal/atomicfile", "internal/tracing", "internal/webui",
 	},
 	"internal/upkeep":     {"internal/runs", "internal/sessions", "internal/transcript", "internal/config", "internal/protocol", "internal/atomicfile", "internal/disk"},
 	"internal/metrics":    {},
@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"internal/transcript": {"internal/atomicfile", "internal/disk", "internal/lockfile"},
 	"internal/model":      {},
 	"internal/acp":        {"internal/model", "internal/atomicfile", "internal/disk"},
+	"internal/webui":      {},
 	"internal/atomicfile": {"internal/disk"},
 	"internal/disk":       {},
 	"internal/lockfile":   {},
@@ -65,12 +66,14 @@ var allowed = map[string][]string{
 	"internal/disk/disktest": {"internal/disk"},
 	"internal/crashtest":     {},
 	"internal/sessionstest":  {},
+
+	"internal/webui/browsertest": {"client", "internal/gatewaytest"},
 }
 
 // testOnly are packages from elsewhere that only tests may use.
 var testOnly = []string{
 	"testing", "net/http/httptest", "github.com/google/go-cmp/cmp", "go.uber.org/goleak", "pgregory.net/rapid",
-	"github.com/rogpeppe/go-internal/testscript", "github.com/anishathalye/porcupine",
+	"github.com/rogpeppe/go-internal/testscript", "github.com/anishathalye/porcupine", "github.com/chromedp/chromedp",
 }
 
 // TestImports reads the sources rather than asking go list: so files for other
@@ -108,7 +111,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/testcount", "internal/release", "internal/disk/disktest", "internal/acp/acptest"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/testcount", "internal/release", "internal/disk/disktest", "internal/acp/acptest", "internal/webui/browsertest"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.

@@ -36,6 +36,7 @@ import (
 	"github.com/parleyd/parley/internal/tracing"
 	"github.com/parleyd/parley/internal/transcript"
 	"github.com/parleyd/parley/internal/upkeep"
+	"github.com/parleyd/parley/internal/webui"
 )
 
 // runsTimeout is how long the end of all runs is awaited when stopping.
@@ -78,6 +79,7 @@ type Gateway struct {
 	started     time.Time
 	validator   *protocol.Validator
 	methods     map[string]*method
+	page        *webui.Page
 	hub         *hub.Hub
 	stores      *sessions.Stores
 	transcripts *transcript.Library
@@ -119,6 +121,9 @@ func New(o Options) (*Gateway, error) {
 		return nil, fmt.Errorf("compile the schemas: %w", err)
 	}
 	if g.methods, err = index(methods, g.validator); err != nil {
+		return nil, err
+	}
+	if g.page, err = webui.New(); err != nil {
 		return nil, err
 	}
 	if err := g.open(); err != nil {

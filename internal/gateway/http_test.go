@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/parleyd/parley/internal/transcript"
+	"github.com/parleyd/parley/internal/webui"
 )
 
 // webOf is a gateway that answers plain HTTP requests to who has the token
@@ -26,6 +27,10 @@ func webWith(t testing.TB, cfg string, files map[string]string) *Gateway {
 	t.Helper()
 	g := doorOf(t, cfg)
 	g.transcripts = transcript.New(transcript.Options{StateDir: g.cfg().StateDir, Home: g.cfg().Home, Log: g.log})
+	var err error
+	if g.page, err = webui.New(); err != nil {
+		t.Fatal(err)
+	}
 	for name, content := range files {
 		path := filepath.Join(g.cfg().StateDir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

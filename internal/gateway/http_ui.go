@@ -1,15 +1,19 @@
 package gateway
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
-// serveUI answers what belongs to the Control UI: its files, what they ask for
-// before they connect, and the agents' images (spec: protocol 2.4).
+// ownPage is where Parley's own page is when another one has the base path; it is
+// there in any case, so that an address of it stays good.
+const ownPage = "/parley"
+
+// serveUI answers what belongs to pages: Parley's own, or the files of the
+// Control UI where they are installed; what these ask for before they connect,
+// and the agents' images (spec: protocol 2.4).
 func (g *Gateway) serveUI(w http.ResponseWriter, r *http.Request, path string) bool {
 	ui := g.cfg().Gateway.ControlUI
 	if !ui.Enabled || r.Method != http.MethodGet && r.Method != http.MethodHead || !uiPath(ui.BasePath, path) {
@@ -19,9 +23,12 @@ func (g *Gateway) serveUI(w http.ResponseWriter, r *http.Request, path string) b
 	setPolicy(w.Header(), nil)
 	below := strings.TrimPrefix(path, ui.BasePath)
 	agent, isAvatar := strings.CutPrefix(below, "/avatar/")
+	own, isOwn := strings.CutPrefix(below, ownPage+"/")
 	switch {
-	case below == "":
-		redirect(w, r, ui.BasePath+"/")
+	case below == "" || below == ownPage:
+		redirect(w, r, path+"/")
+	case isOwn:
+		g.page.Serve(w, r, "/"+own)
 	case ui.BasePath == "" && (below == "/ui" || strings.HasPrefix(below, "/ui/")):
 		text(w, http.StatusNotFound, notFound)
 	case isAvatar:
@@ -31,10 +38,8 @@ func (g *Gateway) serveUI(w http.ResponseWriter, r *http.Request, path string) b
 		reply(w, http.StatusOK, rawjson.MustMarshal(g.uiConfig()))
 	case ui.Root != "":
 		g.serveFile(w, r, below)
-	case below == "/":
-		text(w, http.StatusOK, g.note(r))
 	default:
-		text(w, http.StatusNotFound, notFound)
+		g.page.Serve(w, r, below)
 	}
 	return true
 }
@@ -72,21 +77,4 @@ func setPolicy(h http.Header, hashes []string) {
 	h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "+
 		"script-src "+scripts+"; style-src 'self' 'unsafe-inline' https://fonts.googleapis.com; "+
 		"img-src 'self' data: https:; font-src 'self' https://fonts.gstatic.com; connect-src 'self' ws: wss:")
-}
-
-// note is what a person reads where no page is installed.
-func (g *Gateway) note(r *http.Request) string {
-	secure := ""
-	if r.TLS != nil {
-		secure = "s"
-	}
-	return fmt.Sprintf(`Parley %s, a gateway for sessions with agents.
-
-Programs connect by WebSocket; the first request is "connect", with the gateway's token or password:
-  ws%s://%s/
-Health:
-  http%[2]s://%[3]s/health
-
-No page is installed here. Set gateway.controlUi.root to a directory with the Control UI's index.html to serve it.
-`, g.version, secure, r.Host)
 }

@@ -233,21 +233,33 @@ func TestControlUIRootIsThePage(t *testing.T) {
 	}
 }
 
-func TestNoteWithoutPage(t *testing.T) {
+// Parley's own page is where no other one is, and at /parley/ in any case.
+func TestOwnPage(t *testing.T) {
 	for _, base := range []string{"", "/oc"} {
-		g := webOf(t, `"controlUi":{"basePath":"`+base+`"}`, nil)
-		w := ask(g, "GET", base+"/")
-		got := w.Body.String()
-		if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") || !strings.Contains(got, "ws://127.0.0.1:18789/\n") {
-			t.Errorf("%q: %d %s, want a text that says where to connect", base, w.Code, got)
-		}
-		if strings.Contains(got, "secret-token") {
-			t.Errorf("%q: the note tells the token: %s", base, got)
-		}
-		for _, path := range []string{"/chat", "/index.html", "/assets/a.js"} {
-			if diff := cmp.Diff(uiMissing, pageOf(ask(g, "GET", base+path))); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", base+path, diff)
+		for _, root := range []string{"", `,"root":"ui"`} {
+			g := webOf(t, `"controlUi":{"basePath":"`+base+`"`+root+`}`, uiFiles)
+			for path, own := range map[string]bool{"/": root == "", "/parley/": true} {
+				w := ask(g, "GET", base+path)
+				if got := strings.Contains(w.Body.String(), "<title>Parley</title>"); w.Code != 200 || got != own {
+					t.Errorf("%s%s with %q: %d, our page: %v", base, path, root, w.Code, got)
+				}
+				policy := w.Header().Get("Content-Security-Policy")
+				if own && !strings.Contains(policy, "default-src 'none'") {
+					t.Errorf("%s%s: policy %q", base, path, policy)
+				}
 			}
+			if w := ask(g, "GET", base+"/parley"); w.Code != 302 || w.Header().Get("Location") != base+"/parley/" {
+				t.Errorf("%s/parley: %d %v", base, w.Code, w.Header())
+			}
+			if w := ask(g, "GET", base+"/parley/nothing"); w.Code != 404 {
+				t.Errorf("%s/parley/nothing: %d", base, w.Code)
+			}
+		}
+	}
+	g := webOf(t, `"controlUi":{"enabled":false}`, nil)
+	for _, path := range []string{"/", "/parley/"} {
+		if w := ask(g, "GET", path); w.Code != 404 {
+			t.Errorf("%s, switched off: %d", path, w.Code)
 		}
 	}
 }
