@@ -136,10 +136,12 @@ func TestDeleteAndUndo(t *testing.T) {
 		t.Errorf("the session came back as %+v", described.Session)
 	}
 
+	p.await(`document.querySelectorAll("#side li").length === 3`)
 	for _, name := range []string{"The two", "The empty"} {
 		p.click("What can be done with " + name)
 		p.click("Delete")
 		p.await(`document.querySelectorAll("#side li").length === 2`)
+		p.awaitText(".toast", name+"” was deleted.")
 		p.do("leave all fields", evaluate(`document.activeElement.blur()`))
 		p.keys("z")
 		p.await(`document.querySelectorAll("#side li").length === 3`)

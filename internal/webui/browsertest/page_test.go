@@ -174,12 +174,6 @@ func (p *page) await(expression string) {
 	}
 }
 
-// text is the text of the first element of a selector, "" without one.
-func (p *page) text(selector string) string {
-	p.t.Helper()
-	return eval[string](p, fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector))
-}
-
 // awaitText waits until the text of the first element of a selector contains
 // something.
 func (p *page) awaitText(selector, text string) {
