@@ -180,7 +180,10 @@ var errClosed = protocol.Unavailablef("the gateway is stopping")
 
 // Start registers the run of a turn, or finds the run that has its key. The
 // run is durable when Start returns and goes once the ticket's Begin is called.
-func (e *Engine) Start(t Turn) (Ticket, error) {
+func (e *Engine) Start(t Turn) (Ticket, error) { return e.startAt(t, nowMs()) }
+
+// startAt is Start for a message that was accepted at a time, in ms.
+func (e *Engine) startAt(t Turn, acceptedAt int64) (Ticket, error) {
 	if sessions.Malformed(t.Key) {
 		return Ticket{}, protocol.Invalidf("malformed session key %q", t.Key)
 	}
@@ -189,6 +192,7 @@ func (e *Engine) Start(t Turn) (Ticket, error) {
 		return Ticket{}, err
 	}
 	r := newRun(e, t, store)
+	r.acceptedAt = acceptedAt
 	if known, err := e.register(r); known != nil || err != nil {
 		r.cancel(nil) // or the engine's context keeps the run's
 		return e.ticket(known), err

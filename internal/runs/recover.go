@@ -34,24 +34,29 @@ func (e *Engine) Recover(ctx context.Context) error {
 	}
 	var errs []error
 	textAt := map[string]int64{} // by session: when its last text was noted
+	var again []*past
 	for _, path := range files {
-		errs = append(errs, e.recoverJournal(ctx, path, textAt))
+		more, err := e.recoverJournal(ctx, path, textAt)
+		again, errs = append(again, more...), append(errs, err)
 	}
 	errs = append(errs, e.o.Stores.CloseRunning(ctx, func(key string, _ sessions.Entry) (int64, bool) {
 		at, ok := textAt[key]
 		return at, ok
 	}))
+	// Not before: a run that goes again is not one that was cut off.
+	errs = append(errs, e.startAgain(again))
 	return errors.Join(errs...)
 }
 
-// recoverJournal settles the runs of one journal. Those that cannot be settled
-// stay in it, for the next time.
-func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[string]int64) error {
+// recoverJournal settles the runs of one journal, and says which are to be
+// started again. These stay in it until they are, and so do those that cannot be
+// settled, for the next time.
+func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[string]int64) (again []*past, err error) {
 	dir := filepath.Dir(path)
 	runs, err := e.readJournal(dir)
 	if err != nil {
 		e.journal(dir).keepAsItIs(err)
-		return err
+		return nil, err
 	}
 	e.mu.Lock()
 	for _, p := range runs {
@@ -61,7 +66,6 @@ func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[str
 	}
 	e.mu.Unlock()
 	var errs []error
-	var again []*past
 	for _, p := range runs {
 		if p.ended != nil {
 			e.remember(p, dir)
@@ -80,8 +84,7 @@ func (e *Engine) recoverJournal(ctx context.Context, path string, textAt map[str
 			e.settled(p.key())
 		}
 	}
-	errs = append(errs, e.startAgain(again))
-	return errors.Join(append(errs, e.journal(dir).rewrite())...)
+	return again, errors.Join(append(errs, e.journal(dir).rewrite())...)
 }
 
 // settled says that no journal needs to know a run of an earlier process any
@@ -286,11 +289,12 @@ func (r *run) answeredBy(o rawjson.Object) bool {
 	return o.Text("role") == "assistant"
 }
 
-// startAgain starts what an earlier process had accepted.
+// startAgain starts what an earlier process had accepted, as accepted then: after
+// another crash in the middle of this the order is still the one of the calls.
 func (e *Engine) startAgain(runs []*past) error {
 	var errs []error
 	for _, p := range runs {
-		ticket, err := e.Start(p.turn())
+		ticket, err := e.startAt(p.turn(), p.accepted.At)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("start run %s again: %w", p.accepted.RunID, err))
 			continue

@@ -211,9 +211,7 @@ func TestAnsweredRunIsNotCutOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := strings.SplitAfter(string(data), "\n")
-		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"ended"`) })
-		torn := strings.Join(lines, "") + `{"op":"ended","run":"r1","ki`
+		torn := withoutEnds(string(data)) + `{"op":"ended","run":"r1","ki`
 		if err := os.WriteFile(journalOf(state), []byte(torn), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -222,6 +220,55 @@ func TestAnsweredRunIsNotCutOff(t *testing.T) {
 		if got := after.entry(testKey).Text("status"); got != "done" {
 			t.Errorf("status %q", got)
 		}
+	})
+}
+
+func withoutEnds(journal string) string {
+	lines := strings.SplitAfter(journal, "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"ended"`) }), "")
+}
+
+// A run that goes again after a restart is none that was cut off.
+func TestResumedRunIsRunning(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[hang]]")
+		b.send(testKey, "r2", "[[hang]]")
+		synctest.Wait()
+		after := newBench(t, b.crash(), `{parley:{runs:{onRestart:"resume"}}}`)
+		synctest.Wait()
+		e := after.entry(testKey)
+		if aborted, _ := e.Bool("abortedLastRun"); e.Text("status") != "running" || aborted {
+			t.Errorf("entry = %s", e.Raw())
+		}
+	})
+}
+
+// A crash while messages are started again does not change their order.
+func TestResumedRunsKeepTheirOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		for _, id := range []string{"r1", "r2", "r3"} {
+			b.send(testKey, id, "[[hang]]")
+			time.Sleep(time.Second)
+		}
+		after := newBench(t, b.crash(), `{parley:{runs:{onRestart:"resume"}}}`)
+		synctest.Wait()
+		data, err := os.ReadFile(journalOf(after.state))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(strings.TrimSuffix(string(data), "\n"), "\n")
+		last := lines[len(lines)-1]
+		if !strings.Contains(last, `"run":"r3"`) {
+			t.Fatalf("the last line is %s", last)
+		}
+		runs, _ := parseJournal([]byte(strings.Join(lines[:len(lines)-1], "")))
+		var order []string
+		for _, p := range runs {
+			order = append(order, p.accepted.RunID)
+		}
+		equal(t, "order", order, []string{"r1", "r2", "r3"})
 	})
 }
 
