@@ -14,6 +14,7 @@ import (
 
 	"github.com/parleyd/parley/internal/atomicfile"
 	"github.com/parleyd/parley/internal/config"
+	"github.com/parleyd/parley/internal/model"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/sessions"
 )
@@ -198,7 +199,8 @@ func (e *Engine) settlePast(ctx context.Context, dir string, p *past) (resume bo
 		return false, err
 	}
 	e.o.Log.Warn("run was cut off by a restart", "run", t.RunID, "session", t.Key, "begun", begun, "answered", answered)
-	ended := record{Op: "ended", At: nowMs(), Kind: t.Kind, RunID: t.RunID, Aborted: !answered}
+	ended := record{Op: "ended", At: nowMs(), Kind: t.Kind, RunID: t.RunID}
+	ended.Aborted, ended.Error = pastOutcome(answer)
 	e.remember(&past{ended: &ended}, dir)
 	return false, nil
 }
@@ -230,6 +232,18 @@ func (r *run) closeAnswered(answer rawjson.Object) error {
 			finish(fields, status, int64(started), max(int64(at), int64(started)))
 		}
 	})
+}
+
+// pastOutcome is what the key of a run answers that was cut off, by what it had
+// written last: killed without an answer, failed where the model had.
+func pastOutcome(answer rawjson.Object) (aborted bool, fault string) {
+	switch {
+	case answer.Len() == 0, answer.Text("stopReason") == "aborted", answer.Has("openclawAbort"):
+		return true, ""
+	case answer.Text("stopReason") == "error":
+		return false, model.NewFault(answer.Text("errorMessage")).Shown
+	}
+	return false, ""
 }
 
 func (p *past) turn() Turn {

@@ -228,6 +228,28 @@ func withoutEnds(journal string) string {
 	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"ended"`) }), "")
 }
 
+// A kill between the line of a failure and the note of the end does not make a
+// success of it.
+func TestFailedRunHasFailedAfterAKill(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, "", "")
+		b.send(testKey, "r1", "[[fail 429]]")
+		before := b.ended("r1")
+		state := b.crash()
+		data, err := os.ReadFile(journalOf(state))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(journalOf(state), []byte(withoutEnds(string(data))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ticket := newBench(t, state, "").send(testKey, "r1", "x")
+		if got := ticket.Outcome; ticket.State != Ended || got.Error != before.Error || before.Error == "" {
+			t.Errorf("outcome %+v, want the error %q", got, before.Error)
+		}
+	})
+}
+
 // A run that goes again after a restart is none that was cut off.
 func TestResumedRunIsRunning(t *testing.T) {
 	bubble(t, func(t *testing.T) {
