@@ -79,7 +79,7 @@ func TestSchemaAgreesWithTheLoader(t *testing.T) {
 		{`{env: {A: "x", vars: {B: "y"}, shellEnv: {enabled: true}}}`, true},
 		{`{env: {A: 1}}`, false},
 		{`{env: {vars: {B: 1}}}`, false},
-		{`{parley: {protocols: [3], throttleLoopback: false, runs: {onRestart: "resume"}, unauthenticated: {perAddress: 1, total: 9}}}`, true},
+		{`{parley: {protocols: [3], throttleLoopback: false, runs: {onRestart: "resume", maxAnswerBytes: 1024}, unauthenticated: {perAddress: 1, total: 9}}}`, true},
 		{`{parley: {unauthenticated: {total: 0}}}`, false},
 		{`{parley: {protocols: [2]}}`, false},
 		{`{parley: {runs: {onRestart: "later"}}}`, false},

@@ -24,7 +24,7 @@ func TestLoadWithoutFileGivesDefaults(t *testing.T) {
 	if c.Gateway.Port != 18789 || c.Gateway.Bind != "loopback" || c.Gateway.Auth.Mode != AuthToken || !c.Gateway.ControlUI.Enabled {
 		t.Errorf("gateway = %+v", c.Gateway)
 	}
-	want := Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close", RunsCompaction: "off", Strangers: Strangers{32, 1024},
+	want := Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close", RunsCompaction: "off", MaxAnswerBytes: 8 << 20, Strangers: Strangers{32, 1024},
 		Drain: 5 * time.Second, Metrics: Metrics{Enabled: true}, Tracing: Tracing{Ratio: 1}}
 	if diff := cmp.Diff(want, c.Parley); diff != "" {
 		t.Errorf("parley (-want +got):\n%s", diff)
@@ -178,7 +178,7 @@ func TestScenarioConfiguration(t *testing.T) {
 	if c.Gateway.ReloadMode != "off" || c.Gateway.Auth.Token.Reveal() != "secret-token" || c.CheckStart() != nil {
 		t.Errorf("gateway = %+v, start: %v", c.Gateway, c.CheckStart())
 	}
-	wantParley := Parley{Deviceless: "never", Protocols: []int{3}, RunsOnRestart: "close", RunsCompaction: "off", Strangers: Strangers{32, 1024},
+	wantParley := Parley{Deviceless: "never", Protocols: []int{3}, RunsOnRestart: "close", RunsCompaction: "off", MaxAnswerBytes: 8 << 20, Strangers: Strangers{32, 1024},
 		Drain: 5 * time.Second, Metrics: Metrics{Enabled: true}, Tracing: Tracing{Ratio: 1}}
 	if diff := cmp.Diff(wantParley, c.Parley); diff != "" {
 		t.Errorf("parley (-want +got):\n%s", diff)

@@ -134,6 +134,7 @@ var meanings = map[string]meaning{
 	"parley.unauthenticated.total":      {"1024", "The same for all addresses together."},
 	"parley.runs.onRestart":             {"close", "What becomes of messages that waited at the end: `close` writes them down as killed, `resume` runs them."},
 	"parley.runs.compaction":            {"off", "`auto`: a conversation that does not fit into the model's context window is summed up by the model, all but the newest messages that fill half of the window; the transcript keeps everything."},
+	"parley.runs.maxAnswerBytes":        {"8388608", "How long an answer may become, its thinking included: a run whose model goes on fails, and what came before is kept."},
 	"parley.drain":                      {"5s", "How long runs may go on when the daemon is told to end. A bare number is seconds."},
 	"parley.admin":                      {"none", "A loopback address with a port for metrics and profiles without credentials. `--admin` wins."},
 	"parley.metrics.enabled":            {"true", "Whether there is `/metrics`."},

@@ -55,6 +55,8 @@ type Parley struct {
 	// RunsCompaction is "off" (default) or "auto": whether a conversation that does
 	// not fit into the model's context window is summed up by the model.
 	RunsCompaction string
+	// MaxAnswerBytes is how long an answer may become, its thinking included.
+	MaxAnswerBytes int
 	// Strangers limits the connections of those who have shown no secret.
 	Strangers Strangers
 	// Drain is how long runs may go on when the daemon is told to end, default 5 s.
@@ -95,7 +97,7 @@ const (
 )
 
 func (p *Parley) defaults() {
-	*p = Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close", RunsCompaction: "off", Strangers: Strangers{32, 1024}}
+	*p = Parley{Deviceless: "loopback", Protocols: []int{3, 4}, ThrottleLoopback: true, RunsOnRestart: "close", RunsCompaction: "off", MaxAnswerBytes: 8 << 20, Strangers: Strangers{32, 1024}}
 	p.Drain, p.Metrics.Enabled, p.Tracing.Ratio = 5*time.Second, true, 1
 }
 
@@ -111,6 +113,7 @@ func (p *Parley) read() reader {
 		{name: "runs", read: object([]field{
 			{name: "onRestart", read: oneOf(&p.RunsOnRestart, "close", "resume")},
 			{name: "compaction", read: oneOf(&p.RunsCompaction, "off", "auto")},
+			{name: "maxAnswerBytes", read: whole(&p.MaxAnswerBytes, 1024, 1<<30)},
 		}, "")},
 		{name: "drain", read: p.readDrain},
 		{name: "admin", read: p.readAdmin},

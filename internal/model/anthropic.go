@@ -79,6 +79,7 @@ func (m *Anthropic) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] 
 		var s turnSoFar
 		for stream.Next() {
 			end.reset()
+			a.heard()
 			event := stream.Current()
 			d, err := s.read(&event)
 			if err == nil && d == (Delta{}) {

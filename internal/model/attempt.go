@@ -1,10 +1,12 @@
 package model
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -14,9 +16,13 @@ import (
 const (
 	maxErrorBody = 64 << 10 // how much of a refusal is kept
 	minSecret    = 6        // shorter values of headers are words, not secrets
+	maxEvent     = 32 << 20 // one event of a stream
 )
 
-var errSilent = errors.New("the model server sent nothing")
+var (
+	errSilent = errors.New("the model server sent nothing")
+	errVast   = errors.New("the model server sent an event without end")
+)
 
 // middleware stands between a library and the requests that it makes.
 type middleware = func(r *http.Request, next func(*http.Request) (*http.Response, error)) (*http.Response, error)
@@ -25,8 +31,9 @@ type middleware = func(r *http.Request, next func(*http.Request) (*http.Response
 type attempt struct {
 	begun  bool // it answered 2xx
 	events bool // with a stream of events, which may be empty
-	status int  // of a refusal
-	body   []byte
+	body   *bounded
+	status int    // of a refusal
+	words  []byte // its body
 }
 
 // observe sees each attempt: it keeps the text of a refusal, which the library
@@ -42,6 +49,8 @@ func (a *attempt) observe(w *watchdog) middleware {
 		w.reset()
 		if res.StatusCode < http.StatusBadRequest {
 			a.begun = true
+			a.body = &bounded{ReadCloser: res.Body, left: maxEvent}
+			res.Body = a.body
 			a.events = strings.HasPrefix(strings.ToLower(res.Header.Get("Content-Type")), "text/event-stream")
 			return res, nil
 		}
@@ -49,12 +58,36 @@ func (a *attempt) observe(w *watchdog) middleware {
 		body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 		_ = res.Body.Close()
 		if err == nil {
-			a.body = body
+			a.words = body
 		}
 		// The library parses what follows as a JSON error; ours is kept above.
 		res.Body = io.NopCloser(bytes.NewReader([]byte(`{}`)))
 		return res, nil
 	}
+}
+
+// heard says that a whole event has come.
+func (a *attempt) heard() {
+	if a.body != nil {
+		a.body.left = maxEvent
+	}
+}
+
+// bounded reads the body of an answer and fails when too much comes between two
+// events: the libraries gather an event in memory until it ends. It belongs to
+// the goroutine that streams.
+type bounded struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errVast
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= n
+	return n, err
 }
 
 // fault says what went wrong: the caller ended it, the server was silent, it
@@ -68,7 +101,10 @@ func (a *attempt) fault(ctx, watched context.Context, err error, told func(error
 		return &Fault{Text: "Request timed out.", Shown: shownTimeout, Err: errSilent}
 	}
 	if a.status != 0 {
-		return bodyFault(a.status, a.body)
+		return bodyFault(a.status, a.words)
+	}
+	if errors.Is(err, errVast) || errors.Is(err, bufio.ErrTooLong) {
+		return NewFault(fmt.Sprintf("The model server sent an event of more than %d bytes.", maxEvent))
 	}
 	if words := told(err); words != nil {
 		return streamFault(words)

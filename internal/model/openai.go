@@ -86,7 +86,7 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 		stream := m.completions.NewStreaming(watched, m.params(t),
 			option.WithMiddleware(a.observe(end)))
 		defer func() { _ = stream.Close() }()
-		heard, over := m.read(stream, end, yield)
+		heard, over := m.read(stream, func() { end.reset(); a.heard() }, yield)
 		if over {
 			return
 		}
@@ -98,13 +98,14 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 	}
 }
 
-// read yields what the stream holds. It reports whether there was anything in
-// it, and whether the turn is over with nothing more to yield.
-func (m *OpenAI) read(stream *ssestream.Stream[openai.ChatCompletionChunk], w *watchdog, yield func(Delta, error) bool) (heard, over bool) {
+// read yields what the stream holds and calls sign for each event. It reports
+// whether there was anything in it, and whether the turn is over with nothing
+// more to yield.
+func (m *OpenAI) read(stream *ssestream.Stream[openai.ChatCompletionChunk], sign func(), yield func(Delta, error) bool) (heard, over bool) {
 	var named bool
 	for stream.Next() {
 		heard = true
-		w.reset()
+		sign()
 		c := stream.Current()
 		d, err := readChunk(&c)
 		if named {

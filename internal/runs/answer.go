@@ -46,6 +46,9 @@ func (a *answer) add(text string) {
 	a.held = a.held[n:]
 }
 
+// size is how many bytes the model has sent.
+func (a *answer) size() int { return a.whole.Len() + a.thinking.Len() }
+
 // settled is the length of the part of text in which no tag can begin that ends
 // behind it: up to the first "[[" that is not closed, or a "[" at the end.
 func settled(text string) int {
