@@ -35,7 +35,7 @@ func forkable(t *testing.T, state string) {
 func opened(t *testing.T, state string, fs *disk.FS) *Gateway {
 	t.Helper()
 	g := newGateway(optionsFor(t, state, fs))
-	if err := g.open(); err != nil {
+	if err := g.open(nil); err != nil {
 		t.Fatal(err)
 	}
 	return g

@@ -64,6 +64,9 @@ type Options struct {
 	Reloaded func(*config.Config)
 	// Tracer traces calls, runs and commits; nil does not. Close is the caller's.
 	Tracer *tracing.Tracer
+	// Models makes the requests to model servers; nil is a client of the
+	// gateway's own.
+	Models *http.Client
 }
 
 // Gateway serves the gateway protocol on a state directory. Make one with New,
@@ -126,7 +129,7 @@ func New(o Options) (*Gateway, error) {
 	if g.page, err = webui.New(); err != nil {
 		return nil, err
 	}
-	if err := g.open(); err != nil {
+	if err := g.open(o.Models); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -157,7 +160,7 @@ func newGateway(o Options) *Gateway {
 
 // open opens what lies in the state directory and settles what a crash left
 // there.
-func (g *Gateway) open() (err error) {
+func (g *Gateway) open(models *http.Client) (err error) {
 	g.transcripts = transcript.New(transcript.Options{StateDir: g.cfg().StateDir, Home: g.cfg().Home, Log: g.log, Disk: g.disk})
 	g.records = upkeep.NewRecords(g.disk)
 	g.stores, err = sessions.OpenStores(sessions.Options{
@@ -176,7 +179,7 @@ func (g *Gateway) open() (err error) {
 	if err := g.openGate(); err != nil {
 		return errors.Join(err, g.stores.Close())
 	}
-	if err := g.openEngine(); err != nil {
+	if err := g.openEngine(models); err != nil {
 		return errors.Join(err, g.stores.Close())
 	}
 	return nil

@@ -162,7 +162,7 @@ func toldBy(marks []any) (told []moment) {
 func holds(t testing.TB, state string, told []moment, faulty bool) error {
 	t.Helper()
 	g := newGateway(optionsFor(t, state, nil))
-	if err := g.open(); err != nil {
+	if err := g.open(nil); err != nil {
 		return err
 	}
 	w := &left{g: g, expected: expect(told, faulty), paired: len(told) > 0 && !faulty}

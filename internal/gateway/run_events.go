@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"slices"
 	"time"
 
@@ -22,9 +23,9 @@ const (
 
 // openEngine makes g.engine with the gateway as its Observer, and lets it
 // settle what an earlier process left.
-func (g *Gateway) openEngine() error {
+func (g *Gateway) openEngine(models *http.Client) error {
 	g.engine = runs.New(runs.Options{
-		Config: g.cfg(), Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log, Disk: g.disk,
+		Config: g.cfg(), Stores: g.stores, Transcripts: g.transcripts, Observer: runEvents{g}, Log: g.log, Disk: g.disk, Client: models,
 		Ask: g.askApproval, Version: g.version,
 		Retire: func(st *sessions.Store, key string, old sessions.Entry) { g.archive(st, key, old, "reset") },
 	})

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +35,13 @@ func serveWith(t testing.TB, l *gatewaytest.Listener, configPath, stateDir strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gateway.New(gateway.Options{Config: cfg, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test", MaxBuffered: maxBuffered})
+	return serveOptions(t, l, gateway.Options{Config: cfg, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test", MaxBuffered: maxBuffered})
+}
+
+// serveOptions runs a gateway on l and returns what stops it.
+func serveOptions(t testing.TB, l net.Listener, o gateway.Options) func() {
+	t.Helper()
+	g, err := gateway.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -49,6 +50,8 @@ type Options struct {
 	// Retire sets aside the transcripts of a session that began anew; nil just
 	// archives them.
 	Retire func(st *sessions.Store, key string, old sessions.Entry)
+	// Client makes the requests to models; nil is a client of the engine's own.
+	Client *http.Client
 	// Model opens the model that a run asks; nil opens the configured ones.
 	Model func(ref config.ModelRef) (model.Model, error)
 	// Ask decides what an agent is permitted whose configuration says "ask"; nil

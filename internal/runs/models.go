@@ -30,7 +30,11 @@ type configured struct {
 const idleConns = 64
 
 func newConfigured(o Options, live *config.Live) configured {
-	c := configured{live: live, client: http.DefaultClient, agents: newAgents(o)}
+	c := configured{live: live, client: o.Client, agents: newAgents(o)}
+	if c.client != nil {
+		return c
+	}
+	c.client = http.DefaultClient
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
 		t = t.Clone()
 		t.MaxIdleConnsPerHost = idleConns
