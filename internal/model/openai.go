@@ -83,8 +83,7 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 		watched, end := watch(ctx, m.o.Idle)
 		defer end.stop()
 		var a attempt
-		stream := m.completions.NewStreaming(watched, m.params(t),
-			option.WithMiddleware(a.observe(end)))
+		stream := m.open(watched, t, a.observe(end))
 		defer func() { _ = stream.Close() }()
 		heard, over := m.read(stream, func() { end.reset(); a.heard() }, yield)
 		if over {
@@ -98,16 +97,27 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 	}
 }
 
+// open makes the request. The library's own chunks have dozens of fields each of
+// which is decoded and allocated, for every word of an answer, so ours are read
+// from the response instead.
+func (m *OpenAI) open(ctx context.Context, t Turn, observe middleware) *ssestream.Stream[rawChunk] {
+	var res *http.Response
+	opened := m.completions.NewStreaming(ctx, m.params(t), option.WithMiddleware(observe), option.WithResponseInto(&res))
+	if err := opened.Err(); err != nil {
+		return ssestream.NewStream[rawChunk](nil, err)
+	}
+	return ssestream.NewStream[rawChunk](ssestream.NewDecoder(res), nil)
+}
+
 // read yields what the stream holds and calls sign for each event. It reports
 // whether there was anything in it, and whether the turn is over with nothing
 // more to yield.
-func (m *OpenAI) read(stream *ssestream.Stream[openai.ChatCompletionChunk], sign func(), yield func(Delta, error) bool) (heard, over bool) {
+func (m *OpenAI) read(stream *ssestream.Stream[rawChunk], sign func(), yield func(Delta, error) bool) (heard, over bool) {
 	var named bool
 	for stream.Next() {
 		heard = true
 		sign()
-		c := stream.Current()
-		d, err := readChunk(&c)
+		d, err := readChunk(stream.Current())
 		if named {
 			d.ResponseID = ""
 		}

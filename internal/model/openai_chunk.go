@@ -1,20 +1,28 @@
 package model
 
-import (
-	"github.com/openai/openai-go/v3"
-	"github.com/parleyd/parley/internal/rawjson"
-)
+import "github.com/parleyd/parley/internal/rawjson"
 
 // reasoningFields are the names under which servers send reasoning; the first
 // that is not empty counts.
 var reasoningFields = []string{"reasoning_content", "reasoning", "reasoning_text"}
 
-// chunk is what one chunk of a stream says that the library has no field for.
+// rawChunk is one chunk of a stream, as it was sent.
+type rawChunk []byte
+
+// UnmarshalJSON takes data as it is; it is valid JSON, and nobody else's.
+func (c *rawChunk) UnmarshalJSON(data []byte) error {
+	*c = data
+	return nil
+}
+
+// chunk is what one chunk of a stream says.
 type chunk struct {
+	ID      string `json:"id"`
 	Usage   *usage `json:"usage"`
 	Choices []struct {
-		Usage *usage         `json:"usage"`
-		Delta rawjson.Object `json:"delta"`
+		Usage  *usage         `json:"usage"`
+		Delta  rawjson.Object `json:"delta"`
+		Finish string         `json:"finish_reason"`
 	} `json:"choices"`
 }
 
@@ -48,25 +56,23 @@ func (u *usage) count() *Usage {
 	return &out
 }
 
-// readChunk is what c adds to the answer. The error is a *Fault.
-func readChunk(c *openai.ChatCompletionChunk) (Delta, error) {
-	d := Delta{ResponseID: c.ID}
-	var more chunk
+// readChunk is what raw adds to the answer. The error is a *Fault.
+func readChunk(raw rawChunk) (Delta, error) {
+	var c chunk
 	// A part that does not decode is a part we do not know: it says nothing.
-	_ = rawjson.Unmarshal([]byte(c.RawJSON()), &more)
-	d.Usage = more.Usage.count()
+	_ = rawjson.Unmarshal(raw, &c)
+	d := Delta{ResponseID: c.ID, Usage: c.Usage.count()}
 	if len(c.Choices) == 0 {
 		return d, nil
 	}
-	d.Text = c.Choices[0].Delta.Content
-	if len(more.Choices) > 0 {
-		if d.Usage == nil {
-			d.Usage = more.Choices[0].Usage.count()
-		}
-		d.Thinking, d.Signature = reasoning(more.Choices[0].Delta)
+	first := c.Choices[0]
+	if d.Usage == nil {
+		d.Usage = first.Usage.count()
 	}
+	d.Text = first.Delta.Text("content")
+	d.Thinking, d.Signature = reasoning(first.Delta)
 	var err error
-	d.Stop, err = stopReason(c.Choices[0].FinishReason)
+	d.Stop, err = stopReason(first.Finish)
 	return d, err
 }
 

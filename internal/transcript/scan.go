@@ -13,6 +13,9 @@ import (
 // writer of this format makes it, and one line must not exhaust the memory.
 const maxLine = 256 << 20
 
+// minBuffer is what a buffer begins with at least, since it grows by doubling.
+const minBuffer = 512
+
 // lines reads a transcript line by line, with a buffer that grows with the
 // longest line.
 type lines struct {
@@ -38,6 +41,7 @@ func newLines(r io.ReaderAt, size int64) *lines { return newLinesFrom(r, 0, size
 
 // newLinesFrom begins at a place where a line begins.
 func newLinesFrom(r io.ReaderAt, off, size int64, buffer int) *lines {
+	buffer = int(max(min(int64(buffer), size-off), minBuffer)) // no more than there is
 	return &lines{r: r, size: size, max: maxLine, next: off, off: off, buf: make([]byte, 0, buffer)}
 }
 
