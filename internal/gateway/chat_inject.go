@@ -57,20 +57,17 @@ func (g *Gateway) appendOwn(ref transcript.Ref, line transcript.Line) (transcrip
 // finalOwn is the chat event of a message of the gateway itself: the whole
 // message, its texts without directive tags.
 func finalOwn(runID, key string, seq int, line transcript.Line, id string) hub.Event {
+	message, _ := rawjson.Parse(line.Fields.Get("message")) // we made it
 	return chatEvent(chatPayload{
-		RunID: runID, SessionKey: key, Seq: seq, State: "final", Message: withoutTags(line.Fields.Get("message")),
-	}, id)
+		RunID: runID, SessionKey: key, Seq: seq, State: "final", Message: withoutTags(message), line: id,
+	})
 }
 
 // withoutTags is a message whose text blocks have no directive tags.
-func withoutTags(message rawjson.Value) rawjson.Value {
-	o, err := rawjson.Parse(message)
-	if err != nil {
-		return message
-	}
+func withoutTags(o rawjson.Object) rawjson.Object {
 	blocks, ok := rawjson.Array(o.Get("content"))
 	if !ok {
-		return message
+		return o
 	}
 	for i, b := range blocks {
 		block, err := rawjson.Parse(b)
@@ -80,5 +77,5 @@ func withoutTags(message rawjson.Value) rawjson.Value {
 		}
 	}
 	o.Put("content", blocks)
-	return o.JSON()
+	return o
 }

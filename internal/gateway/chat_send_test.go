@@ -139,7 +139,7 @@ func TestTimeLimit(t *testing.T) {
 func TestEndOfChat(t *testing.T) {
 	states := func(e runs.End) (out []string) {
 		for _, ev := range endOfChat(e) {
-			o, err := rawjson.Parse(ev.Payload)
+			o, err := rawjson.Parse(ev.PayloadFor(3))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +168,11 @@ func TestEndOfChat(t *testing.T) {
 func TestWithoutTags(t *testing.T) {
 	in := `{"role":"assistant","content":[{"type":"text","text":"a [[reply_to_current]]b"},{"type":"image","text":"[[reply_to_current]]"}],"x":1.0}`
 	want := `{"role":"assistant","content":[{"type":"text","text":"a b"},{"type":"image","text":"[[reply_to_current]]"}],"x":1.0}`
-	if got := string(withoutTags(rawjson.Value(in))); got != want {
+	o, err := rawjson.Parse(rawjson.Value(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(withoutTags(o).JSON()); got != want {
 		t.Errorf("withoutTags = %s, want %s", got, want)
 	}
 }

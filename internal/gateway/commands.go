@@ -153,7 +153,7 @@ func (g *Gateway) serveCommand(ctx context.Context, key, runID, text string, cmd
 	}
 	g.hub.Publish(chatEvent(chatPayload{
 		RunID: runID, SessionKey: key, Seq: 1, State: "error", ErrorMessage: cutText(err.Error(), chatErrorLimit, "..."),
-	}, ""))
+	}))
 	return err
 }
 

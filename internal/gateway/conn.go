@@ -107,12 +107,15 @@ func newConn(ws *websocket.Conn, r *http.Request, maxBuffered int) *conn {
 	}
 }
 
-// Scopes and Role are asked by the hub for its scope filter; Deliver queues an
-// event. They make a conn a hub.Sink.
+// Scopes and Role are asked by the hub for its scope filter, Protocol for the
+// form of events; Deliver queues one. They make a conn a hub.Sink.
 func (c *conn) Scopes() protocol.ScopeSet { return c.scopes }
 
 // Role is the role that connect settled.
 func (c *conn) Role() string { return c.role }
+
+// Protocol is the version that both sides agreed on.
+func (c *conn) Protocol() int { return c.protocol }
 
 // Deliver queues an event.
 func (c *conn) Deliver(f *hub.Frame) { c.out.event(f, f.OpenFor(c.protocol)) }

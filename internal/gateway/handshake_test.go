@@ -496,6 +496,7 @@ type ear struct {
 
 func (e *ear) Scopes() protocol.ScopeSet { return protocol.NewScopeSet(e.scopes...) }
 func (e *ear) Role() string              { return protocol.RoleOperator }
+func (e *ear) Protocol() int             { return 3 }
 func (e *ear) Deliver(f *hub.Frame)      { e.heard = append(e.heard, f.Open) }
 func (e *ear) take() string {
 	text := string(bytes.Join(e.heard, []byte("\n")))

@@ -40,6 +40,9 @@ func (s *stream) Scopes() protocol.ScopeSet { return s.scopes }
 // Role is operator: these endpoints are for nobody else.
 func (s *stream) Role() string { return protocol.RoleOperator }
 
+// Protocol is the oldest one: what a stream tells is the same in all.
+func (s *stream) Protocol() int { return 3 }
+
 // Deliver takes in messages and the shutdown; of the other broadcasts an event
 // stream tells nothing.
 func (s *stream) Deliver(f *hub.Frame) {

@@ -130,6 +130,7 @@ type listener struct{ payloads []string }
 
 func (l *listener) Scopes() protocol.ScopeSet { return protocol.NewScopeSet("operator.read") }
 func (l *listener) Role() string              { return protocol.RoleOperator }
+func (l *listener) Protocol() int             { return 3 }
 func (l *listener) Deliver(f *hub.Frame)      { l.payloads = append(l.payloads, string(f.Open)) }
 
 func TestChangedEventsAreBuiltForListenersOnly(t *testing.T) {

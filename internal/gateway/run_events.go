@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/parleyd/parley/internal/hub"
@@ -44,33 +42,36 @@ type runEvents struct{ g *Gateway }
 
 // agentPayload is the payload of the event agent.
 type agentPayload struct {
-	RunID      string        `json:"runId"`
-	Stream     string        `json:"stream"`
-	Data       rawjson.Value `json:"data"`
-	SessionKey string        `json:"sessionKey"`
-	Seq        int           `json:"seq"`
-	TS         int64         `json:"ts"`
+	RunID      string `json:"runId"`
+	Stream     string `json:"stream"`
+	Data       any    `json:"data"`
+	SessionKey string `json:"sessionKey"`
+	Seq        int    `json:"seq"`
+	TS         int64  `json:"ts"`
 }
 
 // chatPayload is the payload of the event chat.
 type chatPayload struct {
-	RunID        string        `json:"runId"`
-	SessionKey   string        `json:"sessionKey"`
-	Seq          int           `json:"seq"`
-	State        string        `json:"state"`
-	StopReason   string        `json:"stopReason,omitzero"`
-	Message      rawjson.Value `json:"message,omitzero"`
-	ErrorMessage string        `json:"errorMessage,omitzero"`
+	RunID        string `json:"runId"`
+	SessionKey   string `json:"sessionKey"`
+	Seq          int    `json:"seq"`
+	State        string `json:"state"`
+	StopReason   string `json:"stopReason,omitzero"`
+	Message      any    `json:"message,omitzero"` // a chatMessage or a rawjson.Object
+	ErrorMessage string `json:"errorMessage,omitzero"`
 
 	// From protocol 4 on, in deltas.
 	DeltaText string `json:"deltaText,omitzero"`
 	Replace   bool   `json:"replace,omitzero"`
+
+	line string // id of the message's line in the transcript, "" when it has none
 }
 
 type chatMessage struct {
 	Role      string      `json:"role"`
 	Content   []textBlock `json:"content"`
 	Timestamp int64       `json:"timestamp"`
+	ID        string      `json:"id,omitzero"` // see encode
 }
 
 type textBlock struct {
@@ -95,45 +96,49 @@ type assistantPiece struct {
 
 func agentEvent(runID, stream, key string, seq int, at int64, data any) hub.Event {
 	return hub.Event{Name: "agent", To: hub.All(), Policy: hub.CloseIfSlow, Payload: rawjson.MustMarshal(agentPayload{
-		RunID: runID, Stream: stream, Data: rawjson.MustMarshal(data), SessionKey: key, Seq: seq, TS: at,
+		RunID: runID, Stream: stream, Data: data, SessionKey: key, Seq: seq, TS: at,
 	})}
 }
 
-// chatEvent is an event chat that ends something and must not be lost. id is that
-// of the message in the transcript, "" when there is none.
-func chatEvent(p chatPayload, id string) hub.Event {
-	e := hub.Event{Name: "chat", To: hub.All(), Policy: hub.CloseIfSlow, Payload: rawjson.MustMarshal(p)}
-	if p.Message != nil && id != "" {
-		p.Message = withID(p.Message, id)
-		e.Payload4 = rawjson.MustMarshal(p)
-	}
-	return e
-}
-
-// withID is a message of a chat event as it is from protocol 4 on: deltas and the
-// end of a run name the line of the transcript that they become, so that a client
-// which has read that does not show it twice.
-func withID(message rawjson.Value, id string) rawjson.Value {
-	body := bytes.TrimSuffix(message, []byte("}"))
-	return append(append(slices.Clip(append(slices.Clone(body), `,"id":`...)), rawjson.MustMarshal(id)...), '}')
+// chatEvent is an event chat that ends something and must not be lost.
+func chatEvent(p chatPayload) hub.Event {
+	return hub.Event{Name: "chat", To: hub.All(), Policy: hub.CloseIfSlow, PayloadFor: p.encode}
 }
 
 // deltaEvent is a chat delta: the whole text so far, so it may be lost.
-func deltaEvent(p chatPayload, d *runs.ChatDelta, id string) hub.Event {
-	p.State = "delta"
-	e := hub.Event{Name: "chat", To: hub.All(), Policy: hub.DropIfSlow, Payload: rawjson.MustMarshal(p)}
-	p.Message = withID(p.Message, id)
-	p.DeltaText, p.Replace = d.Added, d.Replace
-	e.Payload4 = rawjson.MustMarshal(p)
-	return e
+func deltaEvent(p chatPayload, d *runs.ChatDelta) hub.Event {
+	p.State, p.DeltaText, p.Replace = "delta", d.Added, d.Replace
+	return hub.Event{Name: "chat", To: hub.All(), Policy: hub.DropIfSlow, PayloadFor: p.encode}
+}
+
+// encode is the payload as a protocol version has it. From 4 on the message names
+// its line in the transcript, so that a client which has read that does not show
+// it twice.
+func (p chatPayload) encode(version int) rawjson.Value {
+	if version < 4 {
+		p.DeltaText, p.Replace, p.line = "", false, ""
+	}
+	if p.line == "" {
+		return rawjson.MustMarshal(p)
+	}
+	switch m := p.Message.(type) {
+	case chatMessage:
+		m.ID = p.line
+		p.Message = m
+	case rawjson.Object:
+		m = m.Clone() // the other version has it without
+		m.Put("id", p.line)
+		p.Message = m
+	}
+	return rawjson.MustMarshal(p)
 }
 
 // chatText is the message of a chat event, nil when there is no text.
-func chatText(text string) rawjson.Value {
+func chatText(text string) any {
 	if text == "" {
 		return nil
 	}
-	return rawjson.MustMarshal(chatMessage{"assistant", []textBlock{{"text", text}}, time.Now().UnixMilli()})
+	return chatMessage{Role: "assistant", Content: []textBlock{{"text", text}}, Timestamp: time.Now().UnixMilli()}
 }
 
 // Appended tells of a message in a transcript.
@@ -151,7 +156,7 @@ func (o runEvents) Started(s runs.Start) {
 func (o runEvents) Said(p runs.Piece) {
 	events := []hub.Event{agentEvent(p.RunID, "assistant", p.Key, p.Seq, p.At, assistantPiece{p.Text, p.Added})}
 	if p.Chat != nil {
-		events = append(events, deltaEvent(chatPayload{RunID: p.RunID, SessionKey: p.Key, Seq: p.Seq, Message: chatText(p.Text)}, p.Chat, p.MessageID))
+		events = append(events, deltaEvent(chatPayload{RunID: p.RunID, SessionKey: p.Key, Seq: p.Seq, Message: chatText(p.Text), line: p.MessageID}, p.Chat))
 	}
 	o.g.hub.Publish(events...)
 }
@@ -215,8 +220,8 @@ func (o runEvents) Compacting(s runs.Summing) {
 func (o runEvents) Aborted(a runs.Abortion) {
 	o.g.onlookers.ended(a.RunID)
 	o.g.hub.Publish(chatEvent(chatPayload{
-		RunID: a.RunID, SessionKey: a.Key, Seq: a.Seq, State: "aborted", StopReason: a.Reason, Message: chatText(a.Text),
-	}, a.MessageID))
+		RunID: a.RunID, SessionKey: a.Key, Seq: a.Seq, State: "aborted", StopReason: a.Reason, Message: chatText(a.Text), line: a.MessageID,
+	}))
 }
 
 // Finished tells the end of a run: of an aborted one only how it ended, for its
@@ -245,15 +250,15 @@ func (o runEvents) Finished(e runs.End) {
 // endOfChat is the last of a run in the chat: what deltas have not shown yet,
 // and the end.
 func endOfChat(e runs.End) []hub.Event {
-	last := chatPayload{RunID: e.RunID, SessionKey: e.Key, Seq: e.Seq, State: "final", Message: chatText(e.Text)}
+	last := chatPayload{RunID: e.RunID, SessionKey: e.Key, Seq: e.Seq, State: "final", Message: chatText(e.Text), line: e.MessageID}
 	var events []hub.Event
 	if e.Chat != nil {
-		events = append(events, deltaEvent(last, e.Chat, e.MessageID))
+		events = append(events, deltaEvent(last, e.Chat))
 	}
 	if e.Status == runs.Failed {
 		last.State, last.Message, last.ErrorMessage = "error", nil, cutText(e.Error, chatErrorLimit, "...")
 	}
-	return append(events, chatEvent(last, e.MessageID))
+	return append(events, chatEvent(last))
 }
 
 // cutText cuts a text that is longer than n characters and marks the cut.

@@ -81,7 +81,7 @@ type toolStep struct {
 func (o runEvents) Used(u runs.ToolUse) {
 	var events []hub.Event
 	if u.Chat != nil {
-		events = append(events, deltaEvent(chatPayload{RunID: u.RunID, SessionKey: u.Key, Seq: u.Seq, Message: chatText(u.Text)}, u.Chat, u.MessageID))
+		events = append(events, deltaEvent(chatPayload{RunID: u.RunID, SessionKey: u.Key, Seq: u.Seq, Message: chatText(u.Text), line: u.MessageID}, u.Chat))
 	}
 	conns, heard := o.g.onlookers.of(u.RunID), o.g.hub.SessionsHeard()
 	if len(conns) > 0 || heard {

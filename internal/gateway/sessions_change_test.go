@@ -261,4 +261,5 @@ type deaf struct{ scopes protocol.ScopeSet }
 
 func (d deaf) Scopes() protocol.ScopeSet { return d.scopes }
 func (deaf) Role() string                { return protocol.RoleOperator }
+func (deaf) Protocol() int               { return 3 }
 func (deaf) Deliver(*hub.Frame)          {}

@@ -41,13 +41,22 @@ type Frame struct {
 	// Open4 is the same for connections of protocol 4 and later, nil where
 	// there is no difference.
 	Open4 []byte
+	// encode makes what is missing of the two, nil where nothing can be.
+	encode func(version int) []byte
 	// Numbered frames take the connection's next seq.
 	Numbered bool
 	Policy   Policy
 }
 
-// OpenFor is the frame as a connection of this protocol version gets it.
+// OpenFor is the frame as a connection of this protocol version gets it. It is
+// for Deliver only: the hub's mutex guards what it makes.
 func (f *Frame) OpenFor(version int) []byte {
+	switch {
+	case version >= 4 && f.Open4 == nil && f.encode != nil:
+		f.Open4 = f.encode(4)
+	case version < 4 && f.Open == nil:
+		f.Open = f.encode(3)
+	}
 	if version >= 4 && f.Open4 != nil {
 		return f.Open4
 	}
@@ -59,6 +68,8 @@ func (f *Frame) OpenFor(version int) []byte {
 type Sink interface {
 	Scopes() protocol.ScopeSet
 	Role() string
+	// Protocol is the version that the connection speaks.
+	Protocol() int
 	Deliver(f *Frame)
 }
 
@@ -68,9 +79,10 @@ type Event struct {
 	Name string
 	// Payload is the event's payload, encoded once by the caller.
 	Payload rawjson.Value
-	// Payload4 is the payload for connections of protocol 4 and later, nil
-	// where they get the same.
-	Payload4 rawjson.Value
+	// PayloadFor makes the payload where it is not the same for protocol 3 and
+	// for 4 and later; Payload is nil then. It is called once at most for each
+	// of the two, and only when somebody speaks it.
+	PayloadFor func(version int) rawjson.Value
 	// State is present on presence and health events only.
 	State *protocol.StateVersion
 	// To says who hears it, before the scope filter.
@@ -115,6 +127,7 @@ type Hub struct {
 	mu       sync.Mutex // guards all below
 	conns    map[string]*listener
 	order    []*listener // in order of arrival: fan-out walks a slice, not a map
+	modern   int         // listeners of protocol 4 and later
 	sessions int         // listeners with sessions set
 	messages map[string]map[string]*listener
 	sent     map[string]int64 // frames handed to listeners, by event
@@ -148,6 +161,9 @@ func (h *Hub) Add(connID string, s Sink) {
 	l := &listener{id: connID, sink: s, keys: map[string]struct{}{}}
 	h.conns[connID] = l
 	h.order = append(h.order, l)
+	if s.Protocol() >= 4 {
+		h.modern++
+	}
 }
 
 // Remove forgets a connection and all its subscriptions. It is idempotent.
@@ -164,6 +180,9 @@ func (h *Hub) remove(connID string) {
 	}
 	delete(h.conns, connID)
 	h.order = slices.DeleteFunc(h.order, func(o *listener) bool { return o == l })
+	if l.sink.Protocol() >= 4 {
+		h.modern--
+	}
 	if l.sessions {
 		h.sessions--
 	}
@@ -245,21 +264,36 @@ func (h *Hub) Len() int {
 func (h *Hub) Publish(events ...Event) {
 	frames := make([]*Frame, len(events))
 	for i, e := range events {
-		frames[i] = &Frame{
-			Name:     e.Name,
-			Open:     protocol.AppendEvent(nil, e.Name, e.Payload, e.State),
-			Numbered: e.To.kind == toAll,
-			Policy:   e.Policy,
-		}
-		if e.Payload4 != nil {
-			frames[i].Open4 = protocol.AppendEvent(nil, e.Name, e.Payload4, e.State)
-		}
+		frames[i] = h.frame(e)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, e := range events {
 		h.deliver(e, frames[i])
 	}
+}
+
+// frame encodes an event for those who are there now. Who comes with another
+// version before the event is delivered has it encoded then.
+func (h *Hub) frame(e Event) *Frame {
+	f := &Frame{Name: e.Name, Numbered: e.To.kind == toAll, Policy: e.Policy}
+	if e.PayloadFor == nil {
+		f.Open = protocol.AppendEvent(nil, e.Name, e.Payload, e.State)
+		return f
+	}
+	f.encode = func(version int) []byte {
+		return protocol.AppendEvent(nil, e.Name, e.PayloadFor(version), e.State)
+	}
+	h.mu.Lock()
+	modern, old := h.modern > 0, len(h.order) > h.modern
+	h.mu.Unlock()
+	if modern {
+		f.Open4 = f.encode(4)
+	}
+	if old {
+		f.Open = f.encode(3)
+	}
+	return f
 }
 
 func (h *Hub) deliver(e Event, f *Frame) {

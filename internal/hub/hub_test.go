@@ -20,6 +20,7 @@ type sink struct {
 
 func (s *sink) Scopes() protocol.ScopeSet { return s.scopes }
 func (s *sink) Role() string              { return s.role }
+func (s *sink) Protocol() int             { return 3 }
 func (s *sink) Deliver(f *Frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,18 +155,63 @@ func TestPayloadByProtocol(t *testing.T) {
 			t.Errorf("protocol %d gets %q, want %q", c.version, got, c.want)
 		}
 	}
-	h, s := New(), operator("operator.read")
-	h.Add("a", s)
-	var got Frame
-	h.Add("b", deliverFunc(func(f *Frame) { got = *f }))
-	h.Publish(Event{Name: "tick", Payload: rawjson.Value(`1`), Payload4: rawjson.Value(`2`), To: All()})
-	if string(got.Open) != `{"type":"event","event":"tick","payload":1` || string(got.Open4) != `{"type":"event","event":"tick","payload":2` {
-		t.Errorf("frame = %s, %s", got.Open, got.Open4)
+}
+
+// A payload is encoded for the versions that somebody speaks, once for each,
+// also for who comes after it was encoded and before it is delivered.
+func TestPayloadIsEncodedForWhoIsThere(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		old, new int // listeners
+		late     bool
+		want     []int
+	}{
+		{"nobody", 0, 0, false, nil},
+		{"old ones", 2, 0, false, []int{3}},
+		{"new ones", 0, 2, false, []int{4}},
+		{"both", 2, 2, false, []int{4, 3}},
+		{"one that comes just now", 1, 0, true, []int{3, 4}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h, got := New(), []string{}
+			ear := func(version int) deliverFunc {
+				return deliverFunc{version, func(f *Frame) { got = append(got, string(f.OpenFor(version))) }}
+			}
+			for i := range tt.old {
+				h.Add(fmt.Sprint("old", i), ear(3))
+			}
+			for i := range tt.new {
+				h.Add(fmt.Sprint("new", i), ear(4))
+			}
+			var encoded []int
+			h.Publish(Event{Name: "tick", To: All(), PayloadFor: func(version int) rawjson.Value {
+				if encoded = append(encoded, version); tt.late && version == 3 {
+					h.Add("late", ear(4))
+				}
+				return rawjson.Value(fmt.Sprint(version))
+			}})
+			if !slices.Equal(encoded, tt.want) {
+				t.Errorf("encoded for %v, want %v", encoded, tt.want)
+			}
+			for i, open := range got {
+				version := 3
+				if i >= tt.old {
+					version = 4
+				}
+				if want := fmt.Sprintf(`{"type":"event","event":"tick","payload":%d`, version); open != want {
+					t.Errorf("listener %d got %s, want %s", i, open, want)
+				}
+			}
+		})
 	}
 }
 
-type deliverFunc func(*Frame)
+type deliverFunc struct {
+	version int
+	deliver func(*Frame)
+}
 
 func (deliverFunc) Scopes() protocol.ScopeSet { return protocol.ScopeSet{} }
 func (deliverFunc) Role() string              { return protocol.RoleOperator }
-func (d deliverFunc) Deliver(f *Frame)        { d(f) }
+func (d deliverFunc) Protocol() int           { return d.version }
+func (d deliverFunc) Deliver(f *Frame)        { d.deliver(f) }
