@@ -251,8 +251,8 @@ func (e *Engine) Answering(key string) (Answering, bool) {
 	return Answering{r.turn.RunID, r.answerID(), r.voice.said.chatText, r.voice.said.chatSeq}, true
 }
 
-// reportStarted tells that the model is asked now.
-func (r *run) reportStarted() {
+// report tells something under the run's next number, unless it is silenced.
+func (r *run) report(tell func(seq int)) {
 	v := &r.voice
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -260,7 +260,14 @@ func (r *run) reportStarted() {
 		return
 	}
 	v.seq++
-	r.e.o.Observer.Started(Start{RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq, At: r.startedAt})
+	tell(v.seq)
+}
+
+// reportStarted tells that the model is asked now.
+func (r *run) reportStarted() {
+	r.report(func(seq int) {
+		r.e.o.Observer.Started(Start{RunID: r.turn.RunID, Key: r.turn.Key, Seq: seq, At: r.startedAt})
+	})
 }
 
 // reportAborted silences the run and tells that it was ended from outside.

@@ -155,6 +155,8 @@ func (s scripted) Stream(ctx context.Context, t model.Turn) iter.Seq2[model.Delt
 	switch {
 	case s.ref.Model == "fails":
 		return faulty("", model.NewFault(s.ref.String()+" failed"))
+	case s.ref.Model == "local":
+		return faulty("", errors.New("the disk is gone"))
 	case s.ref.Model == "cuts":
 		return faulty("half of it", model.NewFault(s.ref.String()+" cut off"))
 	case s.ref.Model == "acts":

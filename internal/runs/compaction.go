@@ -125,12 +125,7 @@ var (
 
 // reportCompacting tells that the conversation is being summed up, or was.
 func (r *run) reportCompacting(ended, done bool) {
-	v := &r.voice
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.silenced {
-		return
-	}
-	v.seq++
-	r.e.o.Observer.Compacting(Summing{RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq, At: nowMs(), Ended: ended, Done: done})
+	r.report(func(seq int) {
+		r.e.o.Observer.Compacting(Summing{RunID: r.turn.RunID, Key: r.turn.Key, Seq: seq, At: nowMs(), Ended: ended, Done: done})
+	})
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,13 +20,15 @@ type failedModel struct {
 
 // ask asks the session's model and, when it fails before it has said anything,
 // the models that the configuration names as its fallbacks, one after another.
-// Each change of the model is told before the next one is asked, and stands in
-// the transcript. When all fail, the run is one of the model that was chosen.
+// Only a fault of the model makes it ask them: where, say, the transcript cannot
+// be read, the next model cannot be told the conversation either. Each change of
+// the model is told before the next one is asked, and stands in the transcript.
+// When all fail, the run is one of the model that was chosen.
 func (r *run) ask() error {
 	err := r.listen()
 	var failed []failedModel
 	for _, next := range r.fallbacks() {
-		if err == nil || !r.unanswered() {
+		if _, faulty := errors.AsType[*model.Fault](err); !faulty || !r.unanswered() {
 			return err
 		}
 		failed = append(failed, failedModel{r.spoken, err})
@@ -76,14 +79,10 @@ func (r *run) turnTo(next config.ModelRef, failed []failedModel) error {
 	if err := r.noteModel(); err != nil {
 		return err
 	}
-	v := &r.voice
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.said = answer{}
-	if !v.silenced {
-		v.seq++
-		r.e.o.Observer.FellBack(r.fellBack(v.seq, failed))
-	}
+	r.voice.mu.Lock()
+	r.voice.said = answer{}
+	r.voice.mu.Unlock()
+	r.report(func(seq int) { r.e.o.Observer.FellBack(r.fellBack(seq, failed)) })
 	return nil
 }
 
@@ -93,12 +92,10 @@ func (r *run) reportRecovered(before string) {
 	if before == "" || before == r.chosen.String() {
 		return
 	}
-	v := &r.voice
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.seq++
-	r.e.o.Observer.FellBack(Fallback{
-		RunID: r.turn.RunID, Key: r.turn.Key, Seq: v.seq, At: nowMs(), Chosen: r.chosen, Active: r.chosen, Before: before,
+	r.report(func(seq int) {
+		r.e.o.Observer.FellBack(Fallback{
+			RunID: r.turn.RunID, Key: r.turn.Key, Seq: seq, At: nowMs(), Chosen: r.chosen, Active: r.chosen, Before: before,
+		})
 	})
 }
 

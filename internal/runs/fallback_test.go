@@ -12,7 +12,7 @@ import (
 // withFallbacks has models that do as their names say: see scripted.
 const withFallbacks = `{
 	models: {providers: {
-		a: {api: "echo", models: [{id: "fails"}, {id: "cuts"}, {id: "acts"}, {id: "good"}]},
+		a: {api: "echo", models: [{id: "fails"}, {id: "local"}, {id: "cuts"}, {id: "acts"}, {id: "good"}]},
 		b: {api: "echo", models: [{id: "fails"}, {id: "good"}]},
 		c: {api: "echo", models: [{id: "fails"}, {id: "good"}]},
 	}},
@@ -37,6 +37,7 @@ func TestFallbacks(t *testing.T) {
 		},
 		{name: "never after something was said", chosen: "a/cuts", settings: withFallbacks, status: Failed, shown: "a/cuts cut off", model: "a/cuts"},
 		{name: "never after a tool was used", chosen: "a/acts", settings: withFallbacks, status: Failed, shown: "a/acts failed", model: "a/acts"},
+		{name: "not when the failure is our own", chosen: "a/local", settings: withFallbacks, status: Failed, shown: "the disk is gone", model: "a/local"},
 		{name: "not for a model of another provider", chosen: "c/fails", settings: withFallbacks, status: Failed, shown: "c/fails failed", model: "c/fails"},
 		{
 			name: "a fallback that was chosen ends at the default", chosen: "b/fails", settings: strings.Replace(withFallbacks, `"b/fails", "b/good"`, `"b/fails"`, 1),
