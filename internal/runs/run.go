@@ -214,7 +214,7 @@ func (r *run) listen() (err error) {
 		if d.Usage != nil {
 			r.usage = d.Usage
 		}
-		if most := r.e.o.Config.Parley.MaxAnswerBytes; r.voice.said.size()+len(d.Text)+len(d.Thinking) > most {
+		if most := r.e.cfg().Parley.MaxAnswerBytes; r.voice.said.size()+len(d.Text)+len(d.Thinking) > most {
 			return model.NewFault(fmt.Sprintf("The model's answer is longer than %d bytes (parley.runs.maxAnswerBytes); what came before is kept.", most))
 		}
 		r.hear(d)
