@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
@@ -13,16 +14,35 @@ import (
 
 const chatHistoryLimit = 200
 
+// chatHistoryResult is the answer: head, messages, settings. The messages are JSON
+// already, for they are most of it and often the same as before.
 type chatHistoryResult struct {
-	SessionKey    string          `json:"sessionKey"`
-	SessionID     string          `json:"sessionId,omitzero"`
-	Messages      []rawjson.Value `json:"messages"`
-	ThinkingLevel string          `json:"thinkingLevel"`
-	FastMode      *bool           `json:"fastMode,omitzero"`
-	VerboseLevel  string          `json:"verboseLevel,omitzero"`
-	InFlightRun   *inFlightRun    `json:"inFlightRun,omitzero"`
+	historyHead
+	Messages rawjson.Value // a list
+	historySettings
+}
+
+type historyHead struct {
+	SessionKey string `json:"sessionKey"`
+	SessionID  string `json:"sessionId,omitzero"`
+}
+
+type historySettings struct {
+	ThinkingLevel string       `json:"thinkingLevel"`
+	FastMode      *bool        `json:"fastMode,omitzero"`
+	VerboseLevel  string       `json:"verboseLevel,omitzero"`
+	InFlightRun   *inFlightRun `json:"inFlightRun,omitzero"`
 
 	*historyPlace
+}
+
+// AppendJSON appends {sessionKey, sessionId, messages} and the settings.
+func (r chatHistoryResult) AppendJSON(dst []byte) []byte {
+	head, settings := rawjson.MustMarshal(r.historyHead), rawjson.MustMarshal(r.historySettings)
+	dst = slices.Grow(dst, len(head)+len(r.Messages)+len(settings)+16)
+	dst = append(dst, head[:len(head)-1]...)
+	dst = append(append(dst, `,"messages":`...), r.Messages...)
+	return append(append(dst, ','), settings[1:]...)
 }
 
 // historyPlace is where a page stands in the transcript. An answer has it when
@@ -48,7 +68,7 @@ type inFlightRun struct {
 // before it gives the last of the messages before that number, and says where
 // they stand.
 func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistoryParams) (chatHistoryResult, error) {
-	r := chatHistoryResult{SessionKey: p.SessionKey}
+	r := chatHistoryResult{historyHead: historyHead{SessionKey: p.SessionKey}, Messages: noMessages}
 	if p.Before != nil {
 		r.historyPlace = &historyPlace{}
 	}
@@ -82,8 +102,14 @@ func (g *Gateway) chatHistory(_ context.Context, _ *call, p protocol.ChatHistory
 // readHistory fills in the last messages, or the last of those before a number.
 func (g *Gateway) readHistory(r *chatHistoryResult, ref transcript.Ref, before *protocol.Int, limit int) error {
 	if before == nil {
-		list, err := g.transcripts.Messages(ref, limit)
-		r.Messages = transcript.History(list)
+		messages, err := g.transcripts.Answer(ref, transcript.Question{Kind: "history", Last: limit}, func() (rawjson.Value, error) {
+			list, err := g.transcripts.Messages(ref, limit)
+			if err != nil {
+				return nil, err
+			}
+			return rawjson.Marshal(transcript.History(list))
+		})
+		r.Messages = messages
 		return err
 	}
 	list, err := g.transcripts.Before(ref, int(*before), limit)
@@ -93,8 +119,11 @@ func (g *Gateway) readHistory(r *chatHistoryResult, ref transcript.Ref, before *
 	if r.TotalCount, err = g.transcripts.Count(ref); err != nil {
 		return err
 	}
-	first := 0
-	if r.Messages, first = transcript.HistoryPage(list); first == 0 { // none of them can be read
+	messages, first := transcript.HistoryPage(list)
+	if r.Messages, err = rawjson.Marshal(messages); err != nil {
+		return err
+	}
+	if first == 0 { // none of them can be read
 		first = min(r.TotalCount, int(*before)-1) - limit + 1
 	}
 	if first > 1 {

@@ -368,6 +368,9 @@ func (g *Gateway) newCall(c *conn, id rawjson.Value, method string) *call {
 // encodeAnswer encodes a response frame. A payload that cannot be encoded is a
 // fault of the program, told to the client as such.
 func encodeAnswer(id rawjson.Value, payload any, err *protocol.Error) []byte {
+	if a, ok := payload.(rawjson.Appender); ok && err == nil {
+		return protocol.AppendResponseFrom(nil, id, a)
+	}
 	var raw rawjson.Value
 	if payload != nil {
 		var merr error

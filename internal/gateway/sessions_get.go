@@ -3,17 +3,25 @@ package gateway
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
+	"github.com/parleyd/parley/internal/transcript"
 )
 
 const sessionsGetLimit = 200
 
 type sessionsGetResult struct {
-	Messages []rawjson.Value `json:"messages"`
+	messages rawjson.Value // a list
+}
+
+// AppendJSON appends {messages}.
+func (r sessionsGetResult) AppendJSON(dst []byte) []byte {
+	dst = slices.Grow(dst, len(r.messages)+16)
+	return append(append(append(dst, `{"messages":`...), r.messages...), '}')
 }
 
 // sessionsGet gives the last messages of a session as they are stored. It is
@@ -29,18 +37,24 @@ func (g *Gateway) sessionsGet(_ context.Context, _ *call, p protocol.SessionsGet
 	}
 	found, ok, err := g.stores.Lookup(name)
 	if err != nil || !ok || found.Entry.SessionID() == "" {
-		return sessionsGetResult{}, err
+		return sessionsGetResult{noMessages}, err
 	}
-	list, err := g.transcripts.Messages(runs.Ref(found.Store, found.Key, found.Entry), looseCount(p.Limit, sessionsGetLimit, math.MaxInt32))
-	if err != nil {
-		return sessionsGetResult{}, err
-	}
-	out := make([]rawjson.Value, len(list))
-	for i, m := range list {
-		out[i] = m.Raw
-	}
-	return sessionsGetResult{out}, nil
+	ref, last := runs.Ref(found.Store, found.Key, found.Entry), looseCount(p.Limit, sessionsGetLimit, math.MaxInt32)
+	messages, err := g.transcripts.Answer(ref, transcript.Question{Kind: "get", Last: last}, func() (rawjson.Value, error) {
+		list, err := g.transcripts.Messages(ref, last)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]rawjson.Value, len(list))
+		for i, m := range list {
+			out[i] = m.Raw
+		}
+		return rawjson.Marshal(out)
+	})
+	return sessionsGetResult{messages}, err
 }
+
+var noMessages = rawjson.Value("[]")
 
 // looseText is a text parameter without a schema, trimmed: numbers count as
 // their text, anything else as absent.

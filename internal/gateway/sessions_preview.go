@@ -2,10 +2,13 @@ package gateway
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
 	"github.com/parleyd/parley/internal/transcript"
 )
@@ -24,8 +27,32 @@ type sessionsPreviewResult struct {
 	Previews []preview `json:"previews"`
 }
 
+// AppendJSON appends {ts, previews}.
+func (r sessionsPreviewResult) AppendJSON(dst []byte) []byte {
+	n := 64
+	for _, p := range r.Previews {
+		n += len(p.Key) + len(p.shown) + 16
+	}
+	dst = slices.Grow(dst, n)
+	dst = strconv.AppendInt(append(dst, `{"ts":`...), r.TS, 10)
+	dst = append(dst, `,"previews":[`...)
+	for i, p := range r.Previews {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = rawjson.AppendString(append(dst, `{"key":`...), p.Key)
+		dst = append(append(dst, ','), p.shown[1:]...)
+	}
+	return append(dst, "]}"...)
+}
+
 type preview struct {
-	Key    string                   `json:"key"`
+	Key   string
+	shown rawjson.Value // as previewShown
+}
+
+// previewShown is what a preview shows.
+type previewShown struct {
 	Status string                   `json:"status"`
 	Items  []transcript.PreviewLine `json:"items"`
 }
@@ -57,14 +84,20 @@ func (g *Gateway) sessionsPreview(_ context.Context, _ *call, p protocol.Session
 // preview is the preview of one session. A session that cannot be read does
 // not spoil the others.
 func (g *Gateway) preview(key string, limit, maxChars int) preview {
-	p := preview{Key: key, Status: "missing"}
+	p := preview{key, rawjson.MustMarshal(previewShown{Status: "missing"})}
 	found, ok, err := g.stores.Lookup(key)
 	if err == nil && ok && found.Entry.SessionID() != "" {
-		p.Status, p.Items, err = g.transcripts.Preview(runs.Ref(found.Store, found.Key, found.Entry), limit, maxChars)
+		ref := runs.Ref(found.Store, found.Key, found.Entry)
+		p.shown, err = g.transcripts.Answer(ref, transcript.Question{Kind: "preview", Last: limit, Chars: maxChars}, func() (rawjson.Value, error) {
+			var s previewShown
+			var err error
+			s.Status, s.Items, err = g.transcripts.Preview(ref, limit, maxChars)
+			return rawjson.MustMarshal(s), err
+		})
 	}
 	if err != nil {
 		g.log.Warn("no preview of a session", "session", key, "err", err)
-		p.Status, p.Items = transcript.PreviewError, nil
+		p.shown = rawjson.MustMarshal(previewShown{Status: transcript.PreviewError})
 	}
 	return p
 }

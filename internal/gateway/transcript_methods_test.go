@@ -92,9 +92,10 @@ func TestSessionsPreview(t *testing.T) {
 	if err != nil || len(r.Previews) != previewKeys {
 		t.Fatalf("%d previews, %v", len(r.Previews), err)
 	}
-	got := string(rawjson.MustMarshal(r.Previews[:4]))
-	want := `[{"key":"A","status":"ok","items":[{"role":"user","text":"xxxxxxxxxxxxxxxxx..."}]},{"key":"no-id","status":"missing","items":[]},` +
-		`{"key":"no-file","status":"empty","items":[]},{"key":"gone","status":"missing","items":[]}]`
+	r.Previews, r.TS = r.Previews[:4], 5
+	got := string(rawjson.MustMarshal(r))
+	want := `{"ts":5,"previews":[{"key":"A","status":"ok","items":[{"role":"user","text":"xxxxxxxxxxxxxxxxx..."}]},{"key":"no-id","status":"missing","items":[]},` +
+		`{"key":"no-file","status":"empty","items":[]},{"key":"gone","status":"missing","items":[]}]}`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -29,6 +29,14 @@ func AppendResponse(dst []byte, id, payload rawjson.Value) []byte {
 	return append(appendMember(dst, `,"payload":`, payload), '}')
 }
 
+// AppendResponseFrom is AppendResponse for a payload that appends itself.
+func AppendResponseFrom(dst []byte, id rawjson.Value, payload rawjson.Appender) []byte {
+	dst = append(dst, `{"type":"res","id":`...)
+	dst = append(dst, id...)
+	dst = append(dst, `,"ok":true,"payload":`...)
+	return append(payload.AppendJSON(dst), '}')
+}
+
 // AppendErrorResponse appends the frame that refuses the request id; a nil
 // payload, which most refusals have, is left out.
 func AppendErrorResponse(dst []byte, id rawjson.Value, e *Error, payload rawjson.Value) []byte {

@@ -65,13 +65,14 @@ type Ref struct {
 
 // Library reads and writes transcripts. It is safe for concurrent use.
 type Library struct {
-	paths paths
-	log   *slog.Logger
-	disk  *disk.FS
-	locks locks
-	holds holds
-	cache *cache
-	read  atomic.Int64 // bytes read from transcripts since start
+	paths   paths
+	log     *slog.Logger
+	disk    *disk.FS
+	locks   locks
+	holds   holds
+	cache   *cache
+	answers answers
+	read    atomic.Int64 // bytes read from transcripts since start
 
 	// suspects are the keys of files of which content or name may be in memory
 	// only and not on the disk, since a sync has failed: no later sync helps.
