@@ -83,6 +83,7 @@ type Gateway struct {
 	validator   *protocol.Validator
 	methods     map[string]*method
 	page        *webui.Page
+	rows        rowCache
 	hub         *hub.Hub
 	stores      *sessions.Stores
 	transcripts *transcript.Library

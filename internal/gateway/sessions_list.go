@@ -31,11 +31,11 @@ type listHead struct {
 	Defaults listDefaults `json:"defaults"`
 }
 
-func (r *sessionsListResult) add(row *protocol.Row) {
+func (r *sessionsListResult) add(row []byte) {
 	if r.head.Count++; r.head.Count > 1 {
 		r.sessions = append(r.sessions, ',')
 	}
-	r.sessions = row.AppendJSON(r.sessions)
+	r.sessions = append(r.sessions, row...)
 }
 
 // AppendJSON appends {ts, path, count, defaults, sessions} and the members of the
@@ -87,10 +87,8 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 	for s := range all.List(filter, offset) {
 		ref := runs.Ref(s.Store, s.Key, s.Entry)
 		ref.Dirs = &dirs
-		look := g.transcripts.Look(ref)
-		row := g.makeRow(s.Key, s.Entry, look, all.Children(s.Key))
-		addTitles(&row, s.Entry, look, p.IncludeDerivedTitles, p.IncludeLastMessage)
-		if res.add(&row); p.Limit > 0 && res.head.Count >= int(p.Limit) {
+		q := rowQuestion{s.Key, p.IncludeDerivedTitles, p.IncludeLastMessage}
+		if res.add(g.listedRow(q, s.Entry, g.transcripts.Look(ref), all.Children(s.Key))); p.Limit > 0 && res.head.Count >= int(p.Limit) {
 			break
 		}
 	}
@@ -98,6 +96,21 @@ func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsLi
 		res.page = newListPage(offset, res.head.Count, all.Count(filter))
 	}
 	return res, nil
+}
+
+// listedRow is the row of a session in JSON, which must not be changed.
+func (g *Gateway) listedRow(q rowQuestion, e sessions.Entry, look *transcript.Look, children []string) []byte {
+	cfg := g.cfg()
+	if known := g.rows.get(q, e, cfg, children, look); known != nil {
+		return known
+	}
+	row := g.makeRow(q.key, e, look, children)
+	addTitles(&row, e, look, q.title, q.words)
+	made := row.AppendJSON(make([]byte, 0, usualRow))
+	if seen, ok := look.Seen(); ok {
+		g.rows.put(q, listedRow{e, cfg, children, seen, made})
+	}
+	return made
 }
 
 // newListPage is the page of count rows behind offset others, of total.

@@ -68,6 +68,7 @@ func (g *Gateway) sessionsPreview(_ context.Context, _ *call, p protocol.Session
 		maxChars = int(min(p.MaxChars, previewMaxCharsMost))
 	}
 	out := sessionsPreviewResult{Previews: []preview{}}
+	var dirs transcript.Dirs
 	for _, key := range p.Keys {
 		if key = jstext.Trim(key); key == "" {
 			continue
@@ -75,7 +76,7 @@ func (g *Gateway) sessionsPreview(_ context.Context, _ *call, p protocol.Session
 		if len(out.Previews) == previewKeys {
 			break
 		}
-		out.Previews = append(out.Previews, g.preview(key, limit, maxChars))
+		out.Previews = append(out.Previews, g.preview(key, limit, maxChars, &dirs))
 	}
 	out.TS = time.Now().UnixMilli()
 	return out, nil
@@ -83,11 +84,12 @@ func (g *Gateway) sessionsPreview(_ context.Context, _ *call, p protocol.Session
 
 // preview is the preview of one session. A session that cannot be read does
 // not spoil the others.
-func (g *Gateway) preview(key string, limit, maxChars int) preview {
+func (g *Gateway) preview(key string, limit, maxChars int, dirs *transcript.Dirs) preview {
 	p := preview{key, rawjson.MustMarshal(previewShown{Status: "missing"})}
 	found, ok, err := g.stores.Lookup(key)
 	if err == nil && ok && found.Entry.SessionID() != "" {
 		ref := runs.Ref(found.Store, found.Key, found.Entry)
+		ref.Dirs = dirs
 		p.shown, err = g.transcripts.Answer(ref, transcript.Question{Kind: "preview", Last: limit, Chars: maxChars}, func() (rawjson.Value, error) {
 			var s previewShown
 			var err error

@@ -1,6 +1,9 @@
 package transcript
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+)
 
 // Look is a look at one transcript: the file is looked for once, and only when
 // something is asked of it, however much is asked. It must not outlive the call
@@ -24,10 +27,7 @@ func (k *Look) index() *index { return seen(k, k.library.factsAt) }
 // seen is what read makes of the file, nil when there is none or it cannot be
 // read.
 func seen[T any](k *Look, read func(place) (*T, error)) *T {
-	if !k.looked {
-		k.looked = true
-		k.place, k.err = k.library.existing(k.ref)
-	}
+	k.find()
 	var t *T
 	err := k.err
 	if err == nil {
@@ -37,4 +37,48 @@ func seen[T any](k *Look, read func(place) (*T, error)) *T {
 		k.library.log.Warn("transcript cannot be read", "session", k.ref.SessionID, "err", err)
 	}
 	return t
+}
+
+// Seen is the state of a transcript in which a Look found it. The zero value is
+// that of one that was not asked for.
+type Seen struct {
+	looked bool
+	key    string
+	info   fs.FileInfo // nil when there is no file
+}
+
+// Seen tells what the look has found so far; ok is false when the transcript could
+// not be looked at.
+func (k *Look) Seen() (seen Seen, ok bool) {
+	switch {
+	case !k.looked:
+		return Seen{}, true
+	case errors.Is(k.err, ErrNotFound):
+		return Seen{looked: true}, true
+	case k.err != nil:
+		return Seen{}, false
+	}
+	return Seen{true, k.place.key(), k.place.info}, k.place.info != nil
+}
+
+// Same reports whether the transcript is as it was when an earlier look saw it; one
+// that was not asked for is not looked for now either.
+func (k *Look) Same(was Seen) bool {
+	if !was.looked {
+		return true
+	}
+	k.find()
+	now, ok := k.Seen()
+	if !ok || now.key != was.key || (now.info == nil) != (was.info == nil) {
+		return false
+	}
+	return now.info == nil || unchanged(was.info, now.info)
+}
+
+// find looks for the file, once.
+func (k *Look) find() {
+	if !k.looked {
+		k.looked = true
+		k.place, k.err = k.library.existing(k.ref)
+	}
 }
