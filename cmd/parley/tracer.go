@@ -21,9 +21,6 @@ func newTracer(ctx context.Context, cfg *config.Config, log *slog.Logger) (*trac
 	if err != nil {
 		return nil, nil, fault{exitConfig, err, "Change parley.tracing.endpoint in the configuration, or the variables OTEL_EXPORTER_OTLP_*."}
 	}
-	if t != nil {
-		log.Info("tracing", "endpoint", cfg.Parley.Tracing.Endpoint, "ratio", cfg.Parley.Tracing.Ratio)
-	}
 	return t, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSpans)
 		defer cancel()

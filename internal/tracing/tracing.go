@@ -46,18 +46,19 @@ type Tracer struct {
 // New is a tracer, nil when no collector is configured. It connects when there
 // is something to send; what cannot be sent is dropped and logged.
 func New(ctx context.Context, o Options) (*Tracer, error) {
-	if o.Endpoint == "" && o.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && o.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" ||
-		strings.EqualFold(o.Getenv("OTEL_SDK_DISABLED"), "true") {
-		return nil, nil
+	to, err := collector(o)
+	if err != nil || to == nil || strings.EqualFold(o.Getenv("OTEL_SDK_DISABLED"), "true") {
+		return nil, err
 	}
-	var to []otlptracehttp.Option
-	if o.Endpoint != "" {
-		to = append(to, otlptracehttp.WithEndpointURL(strings.TrimSuffix(o.Endpoint, "/")+"/v1/traces"))
+	options := []otlptracehttp.Option{otlptracehttp.WithEndpointURL(to.String())}
+	if headers := headers(o.Getenv); len(headers) > 0 {
+		options = append(options, otlptracehttp.WithHeaders(headers))
 	}
-	exporter, err := otlptracehttp.New(ctx, to...)
+	exporter, err := otlptracehttp.New(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("make the exporter of traces: %w", err)
 	}
+	o.Log.Info("tracing", "endpoint", to.Redacted(), "ratio", o.Ratio)
 	return newTracer(o, sdktrace.NewBatchSpanProcessor(&told{SpanExporter: exporter, log: o.Log})), nil
 }
 

@@ -109,6 +109,26 @@ func TestSendingToACollector(t *testing.T) {
 	}
 }
 
+// What only Getenv knows, not the process, counts as well.
+func TestCollectorOfTheVariables(t *testing.T) {
+	asked := make(chan *http.Request, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked <- r }))
+	defer srv.Close()
+	env := map[string]string{baseEndpoint: srv.URL, baseHeaders: "Authorization=Bearer%20x"}
+	tr, err := New(t.Context(), Options{Ratio: 1, Getenv: func(name string) string { return env[name] }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, s := tr.Begin(t.Context(), "x", "")
+	s.End("")
+	if err := tr.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-asked; r.URL.Path != "/v1/traces" || r.Header.Get("Authorization") != "Bearer x" {
+		t.Errorf("%s, %v", r.URL, r.Header)
+	}
+}
+
 // A collector that is not there is told once a minute, not with each batch.
 func TestTellingOfACollectorThatIsNotThere(t *testing.T) {
 	var log strings.Builder
