@@ -80,7 +80,7 @@ func releaseFor(version, out, build, system string, when time.Time) error {
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("go build: %w", err)
 	}
-	parts, err := materials(binary)
+	parts, err := materials(binary, version)
 	if err != nil {
 		return err
 	}

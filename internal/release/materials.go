@@ -37,15 +37,15 @@ type property struct {
 	Value string `json:"value"`
 }
 
-// materials lists the modules in a binary, from what the linker wrote into it,
-// so that nothing is named that is not there. It has no time and no serial
+// materials lists the modules in a binary of a version, from what the linker wrote
+// into it, so that nothing is named that is not there. It has no time and no serial
 // number: the same binary gives the same list.
-func materials(binary string) ([]byte, error) {
+func materials(binary, version string) ([]byte, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return nil, fmt.Errorf("read what the binary is made of: %w", err)
 	}
-	self := module("application", info.Main.Path, info.Main.Version, "")
+	self := module("application", info.Main.Path, version, "") // built without VCS, it knows none
 	for _, s := range info.Settings {
 		if s.Key == "GOOS" || s.Key == "GOARCH" || s.Key == "CGO_ENABLED" {
 			self.Properties = append(self.Properties, property{"go:" + s.Key, s.Value})

@@ -54,7 +54,7 @@ func TestMaterials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := materials(self)
+	text, err := materials(self, "v1.2.3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +64,9 @@ func TestMaterials(t *testing.T) {
 	}
 	if b.Format != "CycloneDX" || b.Components[0].Name != "std" || !strings.HasPrefix(b.Components[0].PURL, "pkg:golang/std@1.") {
 		t.Errorf("%s", text)
+	}
+	if m := b.Metadata.Component; m.Version != "v1.2.3" || !strings.HasSuffix(m.PURL, "@v1.2.3") {
+		t.Errorf("the binary is listed as %+v", m)
 	}
 	c := module("library", "go.yaml.in/yaml/v4", "v4.0.0-rc.2", "h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	if c.PURL != "pkg:golang/go.yaml.in/yaml/v4@v4.0.0-rc.2" || c.Properties[0].Value != strings.Repeat("0", 64) {
