@@ -24,10 +24,9 @@ const (
 type modelFault struct {
 	network  string // see modelBubble
 	handlers func(d dialect) []http.HandlerFunc
-	shown    string            // to clients; "" when the run is done
-	whole    string            // in the transcript, where it differs
-	byAPI    map[string]string // whole, where it differs by protocol
-	kept     string            // the answer, or what came of it
+	shown    string // to clients; "" when the run is done
+	whole    string // in the transcript, where it differs
+	kept     string // the answer, or what came of it
 	requests int
 	atLeast  time.Duration
 	below    time.Duration
