@@ -8,7 +8,9 @@
 # make release-check  what lies in dist/out is whole, and its binaries static
 # make crash      kill the daemon ROUNDS times while clients write, and more of the kind
 # make fuzz       every fuzz target of FUZZPKGS (all) for FUZZTIME
-# make bench      benchmarks through the wire, beside their floors
+# make bench      a gateway under load, beside a floor; the table in doc/performance.md (BENCHFLAGS)
+# make bench-short  only see that all of that runs
+# make bench-parts  benchmarks of the parts, for BENCHTIME
 
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -17,10 +19,11 @@ FUZZTIME    ?= 10s
 FUZZPKGS    ?= ./...
 ROUNDS      ?= 400
 BENCHTIME   ?= 2s
+BENCHFLAGS  ?=
 TESTFLAGS   ?=
 SYSTEMS     ?=
 
-.PHONY: all check test build release release-check scenarios attacks crash fuzz bench clean
+.PHONY: all check test build release release-check scenarios attacks crash fuzz bench bench-short bench-parts clean
 
 all: check test build
 
@@ -55,7 +58,11 @@ crash:
 fuzz:
 	GO='$(GO)' scripts/fuzz.sh $(FUZZTIME) $(FUZZPKGS)
 
-bench:
+bench bench-short: build
+	$(GO) build -o bin/parley-bench ./cmd/parley-bench
+	bin/parley-bench -parley bin/parley $(if $(filter bench-short,$@),-short) $(BENCHFLAGS)
+
+bench-parts:
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./internal/gatewaytest
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./internal/sessions ./internal/transcript
 

@@ -66,6 +66,8 @@ var allowed = map[string][]string{
 	"internal/disk/disktest": {"internal/disk"},
 	"internal/crashtest":     {},
 	"internal/sessionstest":  {},
+	"internal/loadtest":      {},
+	"cmd/parley-bench":       {"internal/loadtest"},
 
 	"internal/webui/browsertest": {"client", "internal/gatewaytest"},
 }
@@ -111,7 +113,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/testcount", "internal/release", "internal/disk/disktest", "internal/acp/acptest", "internal/webui/browsertest"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/loadtest", "cmd/parley-bench", "internal/testcount", "internal/release", "internal/disk/disktest", "internal/acp/acptest", "internal/webui/browsertest"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.
