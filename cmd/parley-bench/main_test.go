@@ -33,7 +33,7 @@ func TestShort(t *testing.T) {
 	}
 	file := filepath.Join(dir, "rows.json")
 	var out, log strings.Builder
-	if err := run(t.Context(), []string{"-parley", parley, "-other", parley, "-short", "-only", "open|disk|runs", "-json", file}, &out, &log); err != nil {
+	if err := run(t.Context(), []string{"-parley", parley, "-short", "-only", "open|disk|runs", "-json", file}, &out, &log); err != nil {
 		t.Fatalf("%v\n%s", err, &log)
 	}
 	text, err := os.ReadFile(file)

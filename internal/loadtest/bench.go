@@ -147,7 +147,7 @@ func (b *bench) gateway(ctx context.Context, binary string, entries int, config 
 	if err != nil {
 		return nil, err
 	}
-	if err := seed(dir, entries, 1000); err != nil {
+	if err := seed(dir, entries, b.pick(1000, 200)); err != nil {
 		return nil, fmt.Errorf("seed %d sessions: %w", entries, err)
 	}
 	return b.serve(ctx, binary, dir, config)
