@@ -36,6 +36,7 @@ type health struct {
 	mu      sync.Mutex // guards all below
 	version int64
 	last    *healthSnapshot
+	text    rawjson.Value // last as JSON, which changes when it does
 	taken   time.Time
 	paid    time.Time // when all that was told is made up for, a healthPause each
 }
@@ -126,9 +127,10 @@ func (h *health) refresh() (told bool) {
 	h.refreshing.Lock()
 	defer h.refreshing.Unlock()
 	s := h.look()
+	text := rawjson.MustMarshal(s)
 	h.mu.Lock()
 	h.version++
-	h.last, h.taken = &s, time.Now()
+	h.last, h.text, h.taken = &s, text, time.Now()
 	if h.paid.Before(h.taken) {
 		h.paid = h.taken
 	}
@@ -142,7 +144,7 @@ func (h *health) refresh() (told bool) {
 		return told
 	}
 	v := h.g.stateVersion()
-	h.g.hub.Publish(hub.Event{Name: "health", To: hub.All(), Policy: hub.CloseIfSlow, State: &v, Payload: rawjson.MustMarshal(s)})
+	h.g.hub.Publish(hub.Event{Name: "health", To: hub.All(), Policy: hub.CloseIfSlow, State: &v, Payload: text})
 	return told
 }
 
@@ -162,7 +164,7 @@ func (h *health) cached(full bool) rawjson.Value {
 	case h.last == nil:
 		return rawjson.Value("{}")
 	case full:
-		return rawjson.MustMarshal(h.last)
+		return h.text
 	}
 	return rawjson.MustMarshal(healthPublic{h.last.OK, h.last.TS})
 }

@@ -47,10 +47,15 @@ type Appender interface {
 // the semantics of json/v2: a nil slice is [], omitzero drops zero values and
 // omitempty drops values that would read "", [], {} or null.
 //
-// An Appender's own JSON is taken as it is.
+// An Appender's own JSON is taken as it is. A Value is checked and compacted.
 func Marshal(v any) (Value, error) {
-	if a, ok := v.(Appender); ok {
-		return a.AppendJSON(nil), nil
+	switch v := v.(type) {
+	case Appender:
+		return v.AppendJSON(nil), nil
+	case Value:
+		if len(v) > 0 { // else it is null
+			return Compact(v)
+		}
 	}
 	return json.Marshal(v, writing)
 }
