@@ -13,7 +13,7 @@ import (
 type usage struct {
 	cpu     time.Duration
 	rss     int64 // bytes
-	private int64 // bytes of memory that is its own
+	private int64 // bytes of memory that is its own: not its program's text, which the system can drop
 	written int64 // bytes that it made the disk write
 	files   int
 	threads int
@@ -45,7 +45,7 @@ func usageOf(pid int) (u usage, err error) {
 		u.written = number(valueOf(string(io), "write_bytes:"))
 	}
 	if maps, err := os.ReadFile(dir + "smaps_rollup"); err == nil {
-		u.private = (number(valueOf(string(maps), "Private_Clean:")) + number(valueOf(string(maps), "Private_Dirty:"))) << 10
+		u.private = number(valueOf(string(maps), "Private_Dirty:")) << 10
 	}
 	if open, err := os.ReadDir(dir + "fd"); err == nil {
 		u.files = len(open)
