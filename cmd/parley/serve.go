@@ -77,6 +77,7 @@ func (c *serveCommand) Run(io streams) error {
 	reloaded(cfg)
 	ctx, stop := stopOnSignal(log, func() time.Duration { return time.Duration(limit.Load()) })
 	defer stop()
+	defer pace()()
 	err = serve(ctx, cfg, log, io, reloaded)
 	return errors.Join(err, closeLog())
 }
