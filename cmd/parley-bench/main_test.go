@@ -47,9 +47,6 @@ func TestShort(t *testing.T) {
 	measured := map[string]bool{}
 	for _, r := range got.Rows {
 		measured[fmt.Sprintf("%s, %d clients", r.Name, r.Clients)] = true
-		if r.Value <= 0 {
-			t.Errorf("%s, %d clients: %v %s", r.Name, r.Clients, r.Value, r.Unit)
-		}
 		if r.Floor != nil && (r.Parley.Rate <= 0 || r.Floor.Rate <= 0) {
 			t.Errorf("%s, %d clients: nothing was done", r.Name, r.Clients)
 		}
