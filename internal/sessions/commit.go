@@ -51,12 +51,16 @@ func (s *Store) commitLoop() {
 		if err == nil || errors.Is(err, errChanged) {
 			continue
 		}
-		s.trouble.Store(&err)
+		s.fail(err)
 		for _, u := range s.take() {
 			u.finish(err)
 		}
 	}
 }
+
+// fail remembers why a commit failed, see Trouble. It is apart so that only an
+// error that is kept is put on the heap.
+func (s *Store) fail(err error) { s.trouble.Store(&err) }
 
 // take empties the queue.
 func (s *Store) take() []*update {
@@ -236,7 +240,7 @@ func (s *Store) commit() error {
 	s.trouble.Store(nil)
 	if err != nil {
 		err = s.unavailable("write", err)
-		s.trouble.Store(&err)
+		s.fail(err)
 		for _, u := range batch {
 			if len(u.set) > 0 && u.err == nil {
 				u.err = err
