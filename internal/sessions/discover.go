@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // foundFile is a store file that lies on the disk.
@@ -95,13 +97,52 @@ func find(root string, path func(name string) (file, agent string)) []foundFile 
 // oddlyNamed are the stores in the state directory whose directory is not
 // named like their agent.
 func (s *Stores) oddlyNamed() []foundFile {
-	names, _ := os.ReadDir(s.agentsRoot())
 	var out []foundFile
-	for _, n := range names {
-		id := NormalizeAgentID(n.Name())
-		if file := s.usual(n.Name()); id != n.Name() && id != mainRest && storeInside(file, s.agentsRoot()) {
-			out = append(out, foundFile{file, id})
+	for _, f := range s.odd.in(s.agentsRoot()) {
+		if file := s.usual(f.name); storeInside(file, s.agentsRoot()) {
+			out = append(out, foundFile{file, f.agent})
 		}
 	}
 	return out
+}
+
+// oddNames are the directories of agents that are not named like them. There are
+// hardly ever any, and every look at a session asks: so the directory is read
+// again only when it has changed.
+type oddNames struct {
+	kept atomic.Pointer[oddList]
+}
+
+type oddList struct {
+	root  string
+	as    time.Time // when root had changed last
+	names []oddName
+}
+
+type oddName struct{ name, agent string }
+
+// settled is how long ago a directory must have changed for the next change to
+// have another time: clocks of file systems are coarse.
+const settled = 2 * time.Second
+
+// in are the odd names in root, none when it cannot be read.
+func (o *oddNames) in(root string) []oddName {
+	info, err := os.Stat(root)
+	if err != nil {
+		return nil
+	}
+	if k := o.kept.Load(); k != nil && k.root == root && k.as.Equal(info.ModTime()) {
+		return k.names
+	}
+	names, err := os.ReadDir(root)
+	k := &oddList{root: root, as: info.ModTime()}
+	for _, n := range names {
+		if id := NormalizeAgentID(n.Name()); id != n.Name() && id != mainRest {
+			k.names = append(k.names, oddName{n.Name(), id})
+		}
+	}
+	if err == nil && time.Since(k.as) > settled {
+		o.kept.Store(k)
+	}
+	return k.names
 }

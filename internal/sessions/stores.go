@@ -27,6 +27,8 @@ type Stores struct {
 	o    Options
 	keys Keys
 
+	odd oddNames
+
 	mu   sync.Mutex // guards open
 	open map[string]*Store
 }
