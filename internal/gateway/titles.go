@@ -38,7 +38,7 @@ func derivedTitle(e sessions.Entry, firstMessage string) string {
 			return s
 		}
 	}
-	if s := jstext.CollapseSpace(firstMessage); s != "" {
+	if s := jstext.CollapseStart(firstMessage, titleLength); s != "" {
 		return cutTitle(s)
 	}
 	title := jstext.Cut(e.SessionID(), 8)

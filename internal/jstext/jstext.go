@@ -67,6 +67,23 @@ func Blank(s string) bool { return Trim(s) == "" }
 // CollapseSpace makes each run of white space one space and trims the ends.
 func CollapseSpace(s string) string { return strings.Join(strings.FieldsFunc(s, IsSpace), " ") }
 
+// CollapseStart is CollapseSpace of s up to the word that makes it longer than n
+// UTF-16 units. What follows is not looked at.
+func CollapseStart(s string, n int) string {
+	var out strings.Builder
+	for word := range strings.FieldsFuncSeq(s, IsSpace) {
+		if out.Len() > 0 {
+			out.WriteByte(' ')
+			n--
+		}
+		out.WriteString(word)
+		if n -= Len(word); n < 0 {
+			break
+		}
+	}
+	return out.String()
+}
+
 // Lower is s in lower case by the full Unicode rules, as toLowerCase has it.
 func Lower(s string) string {
 	for i := range len(s) {
