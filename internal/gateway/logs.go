@@ -90,6 +90,9 @@ func (r *logsTailResult) read(f *os.File, p protocol.LogsTailParams) error {
 		lines = lines[:len(lines)-1]
 	}
 	r.Lines = lines[max(0, len(lines)-int(cmp.Or(p.Limit, defaultLogLines))):]
+	for i, line := range r.Lines {
+		r.Lines[i] = told(line)
+	}
 	return nil
 }
 
