@@ -49,6 +49,7 @@ func (g *Gateway) chatSend(ctx context.Context, c *call, p protocol.ChatSendPara
 	if !rawjson.Null(p.SystemInputProvenance) || !jstext.Blank(p.SystemProvenanceReceipt) {
 		return sendResult{}, protocol.Invalidf("system provenance fields are reserved for the ACP bridge")
 	}
+	c.conn.spelt.learn(g.keys().Canonical(p.SessionKey), p.SessionKey)
 	return g.send(ctx, c, sendRequest{
 		Key: p.SessionKey, Message: p.Message, RunID: p.IdempotencyKey,
 		Thinking: p.Thinking, Attachments: p.Attachments, TimeoutMs: (*int64)(p.TimeoutMs),

@@ -74,6 +74,7 @@ type conn struct {
 	connected atomic.Bool
 
 	received atomic.Int64 // bytes of messages
+	spelt    spellings    // keys that the client is told as it wrote them
 
 	// Owned by the reader, and read once that has ended.
 	readFault error // what ended the reading
@@ -118,7 +119,7 @@ func (c *conn) Role() string { return c.role }
 func (c *conn) Protocol() int { return c.protocol }
 
 // Deliver queues an event.
-func (c *conn) Deliver(f *hub.Frame) { c.out.event(f, f.OpenFor(c.protocol)) }
+func (c *conn) Deliver(f *hub.Frame) { c.out.event(f, c.spelt.respell(f, f.OpenFor(c.protocol))) }
 
 // webchat reports whether the client is a web chat, whose session rights are
 // narrower (spec: sessions 10.3).
