@@ -3,6 +3,7 @@
 # make test       all tests, with the race detector
 # make build      bin/parley, static
 # make scenarios  the recorded scenarios against bin/parley, with both players
+# make clients    OpenClaw's own clients, installed with npm, and a browser against the daemon
 # make attacks    floods, JSON bombs, hostile values and slow consumers in their full size
 # make release    archives, materials and checksums of VERSION in dist/out, for SYSTEMS (all)
 # make release-check  what lies in dist/out is whole, and its binaries static
@@ -22,8 +23,9 @@ BENCHTIME   ?= 2s
 BENCHFLAGS  ?=
 TESTFLAGS   ?=
 SYSTEMS     ?=
+CLIENTS     ?= openclaw@2026.3.24 node@22.23.3 wscat@6.1.0 openclaw-node@0.1.0
 
-.PHONY: all check test build release release-check scenarios attacks crash fuzz bench bench-short bench-parts clean
+.PHONY: all check test build release release-check scenarios clients attacks crash fuzz bench bench-short bench-parts clean
 
 all: check test build
 
@@ -47,6 +49,11 @@ release-check:
 
 scenarios: build
 	$(GO) run ./internal/nodeplay -gateway bin/parley
+
+clients:
+	@test "$$(cat .cache/openclaw/installed 2>/dev/null)" = "$(CLIENTS)" || \
+		{ npm install --prefix .cache/openclaw --no-audit --no-fund --loglevel=error $(CLIENTS) && echo "$(CLIENTS)" >.cache/openclaw/installed; }
+	OPENCLAW_MODULES=$(CURDIR)/.cache/openclaw/node_modules $(GO) test -count=1 -v -timeout 20m ./internal/realclients
 
 attacks:
 	$(GO) test -count=1 -v -run 'Flood|JSONBombs|Hostile|ManySlow' ./internal/gateway -args -floods 5000 -bombs 1000000 -hostile 100 -subscribers 1000

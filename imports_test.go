@@ -70,12 +70,14 @@ var allowed = map[string][]string{
 	"cmd/parley-bench":       {"internal/loadtest"},
 
 	"internal/webui/browsertest": {"client", "internal/gatewaytest"},
+	"internal/browser":           {},
+	"internal/realclients":       {},
 }
 
 // testOnly are packages from elsewhere that only tests may use.
 var testOnly = []string{
 	"testing", "net/http/httptest", "github.com/google/go-cmp/cmp", "go.uber.org/goleak", "pgregory.net/rapid",
-	"github.com/rogpeppe/go-internal/testscript", "github.com/anishathalye/porcupine", "github.com/chromedp/chromedp",
+	"github.com/rogpeppe/go-internal/testscript", "github.com/anishathalye/porcupine", "github.com/chromedp/chromedp", "github.com/creack/pty",
 }
 
 // TestImports reads the sources rather than asking go list: so files for other
@@ -113,7 +115,7 @@ func edgeAllowed(pkg, to string) bool {
 }
 
 func forTests(pkg string) bool {
-	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/loadtest", "cmd/parley-bench", "internal/testcount", "internal/release", "internal/disk/disktest", "internal/acp/acptest", "internal/webui/browsertest"}, pkg)
+	return slices.Contains([]string{"internal/gatewaytest", "internal/nodeplay", "internal/crashtest", "internal/sessionstest", "internal/loadtest", "cmd/parley-bench", "internal/testcount", "internal/release", "internal/disk/disktest", "internal/acp/acptest", "internal/webui/browsertest", "internal/browser", "internal/realclients"}, pkg)
 }
 
 // TestForbiddenEdgesAreSeen makes sure that the check can fail.
