@@ -35,6 +35,10 @@ func (f *Fault) Error() string { return f.Text }
 // Unwrap is the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
+// TooLong reports whether a server said that the conversation does not fit into the
+// model's window.
+func (f *Fault) TooLong() bool { return f.Shown == shownOverflow }
+
 // NewFault is a fault with one text for everybody.
 func NewFault(text string) *Fault { return &Fault{Text: text, Shown: shownText(text)} }
 

@@ -41,6 +41,9 @@ type bench struct {
 	// summary is the message that the model answers when it is to sum up a
 	// conversation; "" for a good summary.
 	summary string
+
+	mu    sync.Mutex // guards asked
+	asked []int      // how many messages each request had
 }
 
 // newBench starts an engine on the state directory, or a new one for "".
@@ -152,7 +155,12 @@ type scripted struct {
 
 func (s scripted) Stream(ctx context.Context, t model.Turn) iter.Seq2[model.Delta, error] {
 	last := t.Messages[len(t.Messages)-1].Text
+	s.b.mu.Lock()
+	s.b.asked = append(s.b.asked, len(t.Messages))
+	s.b.mu.Unlock()
 	switch {
+	case s.ref.Model == "small" && len(t.Messages) > 3 || strings.Contains(last, "[[too long]]"):
+		return faulty("", model.NewFault("400 prompt is too long"))
 	case s.ref.Model == "fails":
 		return faulty("", model.NewFault(s.ref.String()+" failed"))
 	case s.ref.Model == "local":

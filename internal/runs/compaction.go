@@ -75,7 +75,6 @@ func (r *run) sumUp(m model.Model, old []model.Message, kept string, window int6
 	if err != nil {
 		return err
 	}
-	r.summary = usage
 	line := transcript.Line{Type: "compaction", At: time.Now(), Fields: rawjson.NewObject(
 		rawjson.Member{Name: "summary", Value: rawjson.MustMarshal(text)},
 		rawjson.Member{Name: "firstKeptEntryId", Value: rawjson.MustMarshal(kept)},
@@ -90,6 +89,9 @@ func (r *run) sumUp(m model.Model, old []model.Message, kept string, window int6
 	return r.update(func(fields *rawjson.Object) {
 		n, _ := rawjson.Number(fields.Get("compactionCount"))
 		fields.Put("compactionCount", n+1)
+		if usage != nil { // it is spent, whatever becomes of the run
+			r.charge(fields, *usage)
+		}
 	})
 }
 

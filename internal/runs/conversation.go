@@ -22,6 +22,9 @@ func (r *run) conversation(m model.Model) (model.Turn, error) {
 	if limit := int64(r.e.cfg().Agents.Defaults.ContextTokens); limit > 0 {
 		window = limit
 	}
+	if r.tight > 0 && (window <= 0 || r.tight < window) {
+		window = r.tight
+	}
 	t, left := fit(whole, window, r.known.MaxTokens)
 	if left > 0 && r.e.cfg().Parley.RunsCompaction == "auto" && r.compact(m, whole, ids, window) {
 		if whole, _, err = r.whole(); err != nil {

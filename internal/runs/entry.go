@@ -187,9 +187,8 @@ func (r *run) spent(fields *rawjson.Object, u *model.Usage) {
 		values["inputTokens"], values["outputTokens"] = u.Input, u.Output
 		values["cacheRead"], values["cacheWrite"] = u.CacheRead, u.CacheWrite
 		values["totalTokens"] = u.Input + u.CacheRead + u.CacheWrite // what fills the context
-		if price, ok := r.e.cfg().Cost(r.spoken); ok {
-			before, _ := rawjson.Number(fields.Get("estimatedCostUsd"))
-			values["estimatedCostUsd"] = before + costOf(*u, price).Total + r.summaryCost(price)
+		if cost, ok := r.costWith(fields, *u); ok {
+			values["estimatedCostUsd"] = cost
 		}
 	}
 	for _, name := range usageFields[r.turn.Kind] {
@@ -199,12 +198,19 @@ func (r *run) spent(fields *rawjson.Object, u *model.Usage) {
 	}
 }
 
-// summaryCost is what a compaction of this run cost.
-func (r *run) summaryCost(price config.Cost) float64 {
-	if r.summary == nil {
-		return 0
+// costWith is what an entry has cost when u is added, by the price of the model
+// that is asked; there is none without a price.
+func (r *run) costWith(fields *rawjson.Object, u model.Usage) (float64, bool) {
+	price, ok := r.e.cfg().Cost(r.spoken)
+	before, _ := rawjson.Number(fields.Get("estimatedCostUsd"))
+	return before + costOf(u, price).Total, ok
+}
+
+// charge adds the price of u to what an entry has cost.
+func (r *run) charge(fields *rawjson.Object, u model.Usage) {
+	if cost, ok := r.costWith(fields, u); ok {
+		fields.Put("estimatedCostUsd", cost)
 	}
-	return costOf(*r.summary, price).Total
 }
 
 // usageFields are the fields of spent in the order in which each kind of run

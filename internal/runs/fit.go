@@ -48,6 +48,15 @@ func fit(t model.Turn, window, answer int64) (model.Turn, int) {
 	return t, left
 }
 
+// estimateAll is about how many tokens a turn takes.
+func estimateAll(t model.Turn) int64 {
+	n := estimate(model.Message{Text: t.System})
+	for _, m := range t.Messages {
+		n += estimate(m)
+	}
+	return n
+}
+
 // estimate is about how many tokens a message takes.
 func estimate(m model.Message) int64 {
 	if m.Text == "" && len(m.Images) == 0 {

@@ -68,8 +68,9 @@ type run struct {
 	api       string
 	thinking  string
 	reason    string        // why the last model failed, when another one answers
-	summary   *model.Usage  // of a compaction
 	asked     time.Time     // when the model was asked
+	size      int64         // about how many tokens it was told
+	tight     int64         // how many it may be told, where its server said that those were too many
 	first     time.Duration // until the first piece of its answer
 	startedAt int64
 	endedAt   int64
@@ -187,8 +188,28 @@ func (r *run) attempt() (err error) {
 	return r.ask()
 }
 
-// listen asks the model that answers and takes in what it says.
-func (r *run) listen() (err error) {
+// listen asks the model that answers. When its server finds the conversation too
+// long, and has said nothing yet, it is asked once more and told at most half of it:
+// its window is not known, or our estimate was wrong.
+func (r *run) listen() error {
+	r.size, r.tight = 0, 0
+	err := r.hearOut()
+	if f, ok := errors.AsType[*model.Fault](err); !ok || !f.TooLong() || !r.unanswered() {
+		return err
+	}
+	r.tight = r.size / 2
+	again := r.hearOut()
+	if errors.Is(again, errNotShorter) {
+		return err
+	}
+	return again
+}
+
+// errNotShorter is returned where a conversation was to be told shorter and cannot.
+var errNotShorter = errors.New("nothing can be left out")
+
+// hearOut asks the model that answers and takes in what it says.
+func (r *run) hearOut() (err error) {
 	m, err := r.e.o.Model(r.spoken)
 	if err != nil {
 		return err
@@ -197,6 +218,11 @@ func (r *run) listen() (err error) {
 	if err != nil {
 		return fmt.Errorf("read the conversation: %w", err)
 	}
+	size := estimateAll(t)
+	if r.tight > 0 && size >= r.size {
+		return errNotShorter
+	}
+	r.size = size
 	defer r.tellRest()
 	r.asked = time.Now()
 	ctx, span := tracing.Start(r.span.In(r.ctx), "model", "model", r.spoken.String())
