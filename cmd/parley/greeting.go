@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"runtime"
 	"strconv"
 
@@ -42,20 +43,17 @@ func greet(w io.Writer, c *config.Config, pair *certs.Pair) {
 	if pair != nil {
 		web, unchecked, anyway = "https://", "-k ", " -n" // nobody vouches for what we signed ourselves
 	}
-	fmt.Fprintf(w, `Parley listens on %s.
-
-URL:
-  %s
-`, address, localURL(c.Gateway))
-	if pair != nil {
-		fmt.Fprintf(w, "Certificate, SHA-256:\n  %s\n", pair.Fingerprint)
-	}
-	if ui := c.Gateway.ControlUI; ui.Enabled && ui.Root != "" {
+	fmt.Fprintf(w, "Parley listens on %s.\n\n", address)
+	if ui := c.Gateway.ControlUI; ui.Enabled {
 		page := web + address + ui.BasePath + "/"
 		if token != "" {
-			page += "#token=" + token
+			page += "#token=" + url.QueryEscape(token)
 		}
 		fmt.Fprintf(w, "Page:\n  %s\n", page)
+	}
+	fmt.Fprintf(w, "URL for programs:\n  %s\n", localURL(c.Gateway))
+	if pair != nil {
+		fmt.Fprintf(w, "Certificate, SHA-256:\n  %s\n", pair.Fingerprint)
 	}
 	fmt.Fprintf(w, `Health:
   curl %s%s%s/health
@@ -71,8 +69,8 @@ A first dialogue: connects, makes a session, sends a message, shows the answer a
 // firstDialogue is a command line that makes a session and has a message
 // answered. The calls stand right behind connect: the gateway lets them wait
 // for the end of the handshake.
-func firstDialogue(url, token string) string {
-	line := "wscat -c " + url + " -w 3"
+func firstDialogue(address, token string) string {
+	line := "wscat -c " + address + " -w 3"
 	for _, frame := range []string{
 		connectFrame(token),
 		`{"type":"req","id":"2","method":"sessions.create","params":{"key":"hello"}}`,

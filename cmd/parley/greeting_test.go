@@ -89,7 +89,8 @@ func startGateway(t *testing.T, cfg *config.Config, l net.Listener) (stop func()
 func TestGreetingNamesThePageThatIsServed(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]string{
-		`{gateway: {auth: {token: "t"}}}`:                                                            "",
+		`{gateway: {auth: {token: "t"}}}`:                                                            "Page:\n  http://127.0.0.1:18789/#token=t\n",
+		`{gateway: {auth: {token: "a b&c"}}}`:                                                        "Page:\n  http://127.0.0.1:18789/#token=a+b%26c\n",
 		`{gateway: {auth: {token: "t"}, controlUi: {root: "ui", basePath: "/oc"}}}`:                  "Page:\n  http://127.0.0.1:18789/oc/#token=t\n",
 		`{gateway: {auth: {token: "t"}, controlUi: {root: "ui", enabled: false}}}`:                   "",
 		`{gateway: {auth: {mode: "password", password: "p"}, controlUi: {root: "ui"}, port: 18790}}`: "Page:\n  http://127.0.0.1:18790/\n",
