@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -19,14 +19,19 @@ const (
 	busy = 500 * time.Millisecond
 	// usual is the runtime's own setting.
 	usual = 100
+	// rest is how long after the last collection of a busy time what it left behind
+	// is given back to the system.
+	rest = 5 * time.Second
 )
 
 // pacer lets the runtime collect less often while the gateway is busy. An idle
 // gateway keeps the usual measure, and so little memory.
 type pacer struct {
-	percent int       // in force
-	last    time.Time // of the collections
-	stopped atomic.Bool
+	mu      sync.Mutex // guards all below
+	percent int        // in force
+	last    time.Time  // of the collections
+	idle    *time.Timer
+	stopped bool
 }
 
 // pace starts pacing, until the function it returns is called. What an operator
@@ -36,10 +41,29 @@ func pace() (stop func()) {
 		return func() {}
 	}
 	p := &pacer{percent: usual, last: time.Now()}
+	p.idle = time.AfterFunc(rest, p.relax) // a start leaves much behind
 	p.arm()
 	return func() {
-		p.stopped.Store(true)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.stopped = true
+		p.idle.Stop()
 		debug.SetGCPercent(usual)
+	}
+}
+
+// relax ends a busy time: nothing would be collected for minutes once nothing is
+// allocated any more.
+func (p *pacer) relax() {
+	p.mu.Lock()
+	stopped := p.stopped
+	if !stopped && p.percent != usual {
+		p.percent = usual
+		debug.SetGCPercent(usual)
+	}
+	p.mu.Unlock()
+	if !stopped {
+		debug.FreeOSMemory()
 	}
 }
 
@@ -50,7 +74,9 @@ func (p *pacer) arm() {
 }
 
 func (p *pacer) collected() {
-	if p.stopped.Load() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
 		return
 	}
 	now := time.Now()
@@ -59,6 +85,9 @@ func (p *pacer) collected() {
 	if next != p.percent {
 		p.percent = next
 		debug.SetGCPercent(next)
+	}
+	if next != usual {
+		p.idle.Reset(rest)
 	}
 	p.arm()
 }
