@@ -42,6 +42,9 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/parley ./cmd/parley
 
 release:
+	mkdir -p dist/completions dist/man
+	for shell in bash zsh fish; do $(GO) run ./cmd/parley completion $$shell >dist/completions/parley.$$shell || exit 1; done
+	$(GO) run -ldflags '-X main.version=$(VERSION)' ./cmd/parley man >dist/man/parley.1
 	$(GO) run ./internal/release -version $(VERSION) -out dist/out $(SYSTEMS)
 
 release-check:
@@ -74,4 +77,4 @@ bench-parts:
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./internal/sessions ./internal/transcript
 
 clean:
-	rm -rf bin .cache dist/out
+	rm -rf bin .cache dist/out dist/completions dist/man
