@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/netip"
@@ -33,15 +34,16 @@ const (
 	// after which a connection is closed (spec: protocol 11).
 	unauthorizedLimit = 11
 	// blockingLimit is how many blocking calls of one connection may be under
-	// way, waitingLimit how many of those that only wait. At the limit the
-	// dispatcher waits: a client that pipelines more is not read.
+	// way, waitingLimit how many of those that only wait. At the limit its
+	// messages wait: a client that pipelines more is not read.
 	blockingLimit, waitingLimit = 64, 1024
 )
 
 // conn is one WebSocket connection, or what stands for it while one HTTP request
-// is served: that has no ws and nobody takes from its outbox. Three goroutines serve it: the reader
-// takes messages off the socket, the dispatcher handles them in order, the
-// writer alone writes and closes.
+// is served: that has no ws and nobody takes from its outbox. While it is idle one
+// goroutine serves it: that reads a message, handles it (inbox says when another
+// one reads on meanwhile) and writes what came of it. What is queued at other
+// times has a writer of its own until all is written (outbox).
 type conn struct {
 	// Static after construction.
 	id     string
@@ -51,8 +53,8 @@ type conn struct {
 	header http.Header
 	host   string
 	peer   netip.AddrPort
-	cork   *corkedConn   // nil where the listener is not ours
-	guise  *strangerConn // what it counts as until it is let in; nil without cork
+	door   *doorConn     // nil for an HTTP request
+	guise  *strangerConn // what it counts as until it is let in
 	in     *inbox
 	out    *outbox
 
@@ -60,7 +62,7 @@ type conn struct {
 	// protocol, or JSON-RPC.
 	dispatch func(ctx context.Context, c *conn, text []byte)
 
-	// Written by the handshake on the dispatcher, read-only once connected is set.
+	// Written by the handshake, read-only once connected is set.
 	client   protocol.Client
 	role     string
 	scopes   protocol.ScopeSet
@@ -76,10 +78,14 @@ type conn struct {
 	received atomic.Int64 // bytes of messages
 	spelt    spellings    // keys that the client is told as it wrote them
 
+	gone    chan struct{} // closed once the socket is
+	readers sync.WaitGroup
+	slow    *time.Timer // ends the patience with a turn of the inbox
+
 	// Owned by the reader, and read once that has ended.
 	readFault error // what ended the reading
 
-	// Owned by the dispatcher.
+	// Owned by whoever handles messages in order.
 	unauthorized int
 	presenceKey  string
 
@@ -90,7 +96,7 @@ type conn struct {
 
 func newConn(ws *websocket.Conn, r *http.Request, maxBuffered int) *conn {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // invalid for in-memory listeners: then the address is unknown
-	return &conn{
+	c := &conn{
 		id:     uuid.NewString(),
 		nonce:  uuid.NewString(),
 		opened: time.Now(),
@@ -98,14 +104,19 @@ func newConn(ws *websocket.Conn, r *http.Request, maxBuffered int) *conn {
 		header: r.Header,
 		host:   r.Host,
 		peer:   netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()),
-		cork:   corkOf(r),
+		door:   requestDoor(r),
 		guise:  strangerOf(r),
+		gone:   make(chan struct{}),
 		in:     newInbox(2 * protocol.MaxPayload),
 		out:    newOutbox(maxBuffered),
 
 		blocking: make(chan struct{}, blockingLimit),
 		waiting:  make(chan struct{}, waitingLimit),
 	}
+	if ws != nil {
+		c.out.start = func() { go c.writer() }
+	}
+	return c
 }
 
 // Scopes and Role are asked by the hub for its scope filter, Protocol for the
@@ -130,13 +141,10 @@ func (c *conn) webchat() bool {
 // serveConn runs a connection from its challenge to its end. It returns when
 // all its goroutines and calls have ended.
 func (g *Gateway) serveConn(c *conn) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		c.write()
-		cancel() // the socket is closed: the reader and all waiting calls end
-	})
+	ctx := c.out.ended // nobody hears a call's answer from then on
+	defer context.AfterFunc(c.out.ended, c.hurry)()
+	c.slow = time.AfterFunc(time.Hour, func() { g.lend(ctx, c) })
+	defer c.slow.Stop()
 	if !c.connected.Load() {
 		c.out.answer(closeBrace(protocol.AppendEvent(nil, "connect.challenge",
 			rawjson.MustMarshal(challenge{c.nonce, time.Now().UnixMilli()}), nil)))
@@ -147,10 +155,10 @@ func (g *Gateway) serveConn(c *conn) {
 		}
 	})
 	defer timeout.Stop()
-	wg.Go(func() { g.dispatchAll(ctx, c) })
+	c.ws.SetReadLimit(-1) // the library's own limit sends a reason; ours must be empty
 	g.read(ctx, c)
-	c.in.end()
-	wg.Wait()
+	c.readers.Wait()
+	<-c.gone
 	c.calls.Wait()
 	g.leave(c)
 }
@@ -172,38 +180,88 @@ type challenge struct {
 
 func closeBrace(open []byte) []byte { return append(open, '}') }
 
-// read takes messages off the socket until it ends.
+// slowTurn is how long a reader handles a message before another goroutine reads
+// on: pings are answered then, the end of the connection is seen, and calls that
+// need no order go on.
+const slowTurn = time.Millisecond
+
+// read takes messages off the socket and handles them, until the socket ends or
+// another goroutine reads.
 func (g *Gateway) read(ctx context.Context, c *conn) {
-	c.ws.SetReadLimit(-1) // the library's own limit sends a reason; ours must be empty
+	t := new(turn)
 	for {
-		kind, r, err := c.ws.Reader(ctx)
-		if err != nil {
-			c.readFault = err
-			c.out.drop()
+		text, ok := c.next(g.log)
+		if !ok {
 			return
 		}
-		text, err := c.readMessage(r)
-		c.received.Add(int64(len(text)))
-		switch {
-		case errors.Is(err, errTooLarge):
-			g.log.Warn("message too large", "conn", c.id, "connected", c.connected.Load(), "limit", c.readLimit())
-			c.out.close(websocket.StatusMessageTooBig, "")
-			return
-		case err != nil:
-			c.readFault = err
-			c.out.drop()
-			return
-		}
-		if kind == websocket.MessageBinary {
-			text = jstext.ValidUTF8(text)
-		} else if !utf8.Valid(text) {
-			c.out.close(websocket.StatusInvalidFramePayloadData, "")
-			return
-		}
-		if !c.in.put(ctx, message{text: text}) {
+		m := message{text}
+		mine, ok := c.in.put(ctx, t, m, c.out.hold)
+		if !ok || mine && !g.takeTurn(ctx, c, t, m) {
 			return
 		}
 	}
+}
+
+// takeTurn handles a message that has just been read, and what must wait for it
+// when another goroutine reads by then. It reports whether the caller reads on.
+func (g *Gateway) takeTurn(ctx context.Context, c *conn, t *turn, m message) bool {
+	c.slow.Reset(slowTurn)
+	g.handle(ctx, c, m)
+	reads, write := c.in.end(t)
+	if reads {
+		c.slow.Stop()
+		if write {
+			c.flush()
+		}
+		return true
+	}
+	for {
+		m, ok := c.in.next(t)
+		if !ok {
+			return false
+		}
+		g.handle(ctx, c, m)
+	}
+}
+
+// lend has another goroutine read when the turn of the one that does takes long.
+func (g *Gateway) lend(ctx context.Context, c *conn) {
+	lent, write := c.in.lend(func() { c.readers.Add(1) }) // before anybody waits for them
+	if write {
+		c.out.start()
+	}
+	if lent {
+		defer c.readers.Done()
+		g.read(ctx, c)
+	}
+}
+
+// next is the next message off the socket; it reports false at the end.
+func (c *conn) next(log *slog.Logger) ([]byte, bool) {
+	// A context that can end would cost work for each message. Whoever ends the
+	// connection closes the socket.
+	kind, r, err := c.ws.Reader(context.Background())
+	var text []byte
+	if err == nil {
+		text, err = c.readMessage(r)
+		c.received.Add(int64(len(text)))
+	}
+	switch {
+	case errors.Is(err, errTooLarge):
+		log.Warn("message too large", "conn", c.id, "connected", c.connected.Load(), "limit", c.readLimit())
+		c.out.close(websocket.StatusMessageTooBig, "")
+		return nil, false
+	case err != nil:
+		c.readFault = err
+		c.out.drop()
+		return nil, false
+	case kind == websocket.MessageBinary:
+		text = jstext.ValidUTF8(text)
+	case !utf8.Valid(text):
+		c.out.close(websocket.StatusInvalidFramePayloadData, "")
+		return nil, false
+	}
+	return text, true
 }
 
 var errTooLarge = errors.New("message too large")
@@ -238,80 +296,4 @@ func (c *conn) readMessage(r io.Reader) ([]byte, error) {
 			return nil, err
 		}
 	}
-}
-
-// write sends what is queued until the connection is to end, then closes it.
-// Only the writer closes the socket: a close from elsewhere would cut the frame
-// in hand, and the client would see a bare end instead of the close code.
-func (c *conn) write() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stop := func() {
-		cancel()
-		if c.cork != nil {
-			_ = c.cork.Close() // the library watches ctx only during its own writes
-		}
-	}
-	// A peer that does not read holds the writer; once the connection is to
-	// end, it is given up on after a while, at once when it is gone.
-	defer context.AfterFunc(c.out.ended, func() {
-		if c.out.isAbrupt() {
-			stop()
-			return
-		}
-		time.AfterFunc(drainTimeout, stop)
-	})()
-	for range c.out.wake {
-		if err := c.writePongs(); err != nil {
-			_ = c.ws.CloseNow()
-			return
-		}
-		frames, end := c.out.take()
-		if end != nil && end.abrupt {
-			_ = c.ws.CloseNow() // the peer is gone; there is nobody to tell
-			return
-		}
-		if err := c.writeAll(ctx, frames); err != nil {
-			_ = c.ws.CloseNow()
-			return
-		}
-		if end != nil {
-			_ = c.ws.Close(end.status, end.reason)
-			return
-		}
-	}
-}
-
-// writeAll writes text frames, several in one system call where they are small.
-func (c *conn) writeAll(ctx context.Context, frames [][]byte) (err error) {
-	if len(frames) > 1 && c.cork != nil {
-		c.cork.hold()
-		defer func() {
-			if e := c.cork.release(); err == nil {
-				err = e
-			}
-		}()
-	}
-	for _, f := range frames {
-		if err := c.ws.Write(ctx, websocket.MessageText, f); err != nil {
-			return err
-		}
-		c.out.written(len(f))
-		if err := c.writePongs(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writePongs writes the pongs that wait, between messages: the library has
-// nothing half written then.
-func (c *conn) writePongs() error {
-	for _, payload := range c.out.takePongs() {
-		// The final fragment of a pong; the payload of a ping has at most 125 bytes.
-		if _, err := c.cork.Write(append([]byte{0x8a, byte(len(payload))}, payload...)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

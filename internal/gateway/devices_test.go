@@ -34,9 +34,8 @@ func joined(t *testing.T, g *Gateway, id string, s stranger) *conn {
 func callAs(t *testing.T, g *Gateway, c *conn, method, params string) string {
 	t.Helper()
 	g.dispatchFrame(t.Context(), c, []byte(`{"type":"req","id":"1","method":"`+method+`","params":`+params+`}`))
-	frames, _ := c.out.take()
-	for _, f := range frames {
-		o, err := rawjson.Parse(f)
+	for _, f := range taken(c.out) {
+		o, err := rawjson.Parse(rawjson.Value(f))
 		if err != nil {
 			t.Fatal(err)
 		}

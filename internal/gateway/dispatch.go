@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/coder/websocket"
@@ -33,6 +34,9 @@ type call struct {
 	span  tracing.Span
 }
 
+// alone reports whether the call is all that its message asks for.
+func (c *call) alone() bool { return c.rpc == nil || !c.rpc.batch }
+
 // After registers f to run once the call's answer is queued. Events that the
 // call causes are published there, so that no event overtakes its answer.
 func (c *call) After(f func()) { c.after = append(c.after, f) }
@@ -41,7 +45,7 @@ func (c *call) After(f func()) { c.after = append(c.after, f) }
 // JSON-RPC there is only the last one.
 func (c *call) Answer(payload any, err *protocol.Error) {
 	if c.rpc == nil {
-		c.conn.out.answer(encodeAnswer(c.id, payload, err))
+		c.conn.out.put(encodeAnswer(c.id, payload, err))
 	}
 }
 
@@ -51,7 +55,7 @@ func (c *call) finish(payload any, err *protocol.Error) {
 		c.rpc.done(c, payload, err)
 		return
 	}
-	c.conn.out.answer(encodeAnswer(c.id, payload, err))
+	c.conn.out.put(encodeAnswer(c.id, payload, err))
 	for _, f := range c.after {
 		f()
 	}
@@ -69,25 +73,20 @@ func (f failure) Error() string { return f.err.Message }
 // withPayload makes an error answer that carries a payload.
 func withPayload(e *protocol.Error, payload any) error { return failure{e, payload} }
 
-// dispatchAll handles a connection's messages in order until the reader ends.
-func (g *Gateway) dispatchAll(ctx context.Context, c *conn) {
-	for {
-		m, ok := c.in.next(context.Background()) // ends with the reader, which ends with the socket
-		if !ok {
-			return
-		}
-		if c.out.isClosing() {
-			continue // what came behind the fault is not looked at
-		}
-		c.out.waitForRoom()
-		if c.connected.Load() {
-			c.dispatch(ctx, c, m.text)
-		} else {
-			g.strangers.asks(c.guise, true)
-			g.firstFrame(c, m.text)
-			g.strangers.asks(c.guise, false) // refused, it still takes up a socket
-		}
+// handle handles one message. What comes behind a fault that closes the
+// connection is not looked at.
+func (g *Gateway) handle(ctx context.Context, c *conn, m message) {
+	if c.out.isClosing() {
+		return
 	}
+	c.out.waitForRoom()
+	if c.connected.Load() {
+		c.dispatch(ctx, c, m.text)
+		return
+	}
+	g.strangers.asks(c.guise, true)
+	g.firstFrame(c, m.text)
+	g.strangers.asks(c.guise, false) // refused, it still takes up a socket
 }
 
 // firstFrame handles what comes before connect has succeeded
@@ -193,7 +192,7 @@ func (g *Gateway) dispatchFrame(ctx context.Context, c *conn, text []byte) {
 }
 
 // begin judges a call and lets its handler work: here, or in a goroutine of its
-// own.
+// own. A handler that may wait works here as long as it does not (inbox).
 func (g *Gateway) begin(ctx context.Context, cl *call, params rawjson.Value) {
 	c := cl.conn
 	m, err := g.admit(cl)
@@ -222,6 +221,11 @@ func (g *Gateway) begin(ctx context.Context, cl *call, params rawjson.Value) {
 		slots, ctx = c.blocking, context.WithoutCancel(ctx)
 	}
 	slots <- struct{}{}
+	if m.flags&abandoned == 0 && cl.alone() && c.in.loosen() {
+		defer func() { <-slots }()
+		g.serve(ctx, cl, m, params)
+		return
+	}
 	c.calls.Go(func() {
 		defer func() { <-slots }()
 		g.serve(ctx, cl, m, params)
@@ -367,19 +371,21 @@ func (g *Gateway) newCall(c *conn, id rawjson.Value, method string) *call {
 
 // encodeAnswer encodes a response frame. A payload that cannot be encoded is a
 // fault of the program, told to the client as such.
-func encodeAnswer(id rawjson.Value, payload any, err *protocol.Error) []byte {
+func encodeAnswer(id rawjson.Value, payload any, err *protocol.Error) outFrame {
+	text := make([]byte, frameRoom, 512)
 	if a, ok := payload.(rawjson.Appender); ok && err == nil {
-		return protocol.AppendResponseFrom(nil, id, a)
+		return outFrame{protocol.AppendResponseFrom(text, id, a), roomy, 0}
 	}
 	var raw rawjson.Value
 	if payload != nil {
 		var merr error
 		if raw, merr = rawjson.Marshal(payload); merr != nil {
-			return protocol.AppendErrorResponse(nil, id, protocol.Unavailablef("%v", fmt.Errorf("encode the answer: %w", merr)), nil)
+			err, raw = protocol.Unavailablef("%v", fmt.Errorf("encode the answer: %w", merr)), nil
 		}
 	}
+	text = slices.Grow(text, len(raw)+len(id)+64)
 	if err != nil {
-		return protocol.AppendErrorResponse(nil, id, err, raw)
+		return outFrame{protocol.AppendErrorResponse(text, id, err, raw), roomy, 0}
 	}
-	return protocol.AppendResponse(nil, id, raw)
+	return outFrame{protocol.AppendResponse(text, id, raw), roomy, 0}
 }

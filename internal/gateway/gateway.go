@@ -3,10 +3,9 @@
 // turns what happens into events.
 //
 // It owns the sockets and the handler table and wires the parts behind them:
-// the session stores, the transcripts, the run engine, the hub. Every
-// connection has a reader, a dispatcher and a writer; calls of one connection
-// are handled in the order of arrival, those that wait get a goroutine of
-// their own, a bounded number of them. An answer is queued before the events
+// the session stores, the transcripts, the run engine, the hub. Calls of
+// one connection are handled in the order of arrival by the goroutine that reads
+// them, those that wait beside each other, a bounded number of them. An answer is queued before the events
 // that its call caused (exceptions: doc/architecture.md, Order). A method's
 // rules live below this package; a handler normalises, acts and builds the
 // result.
@@ -195,7 +194,7 @@ func (g *Gateway) Serve(ctx context.Context, ls ...net.Listener) error {
 		ReadHeaderTimeout: handshakeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
-		ConnContext:       withCork,
+		ConnContext:       withDoor,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, len(ls))

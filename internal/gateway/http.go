@@ -84,7 +84,7 @@ func (g *Gateway) setHeaders(h http.Header) {
 
 // noteTLS fills in what the server cannot see through our connections.
 func noteTLS(r *http.Request) {
-	c := corkOf(r)
+	c := requestDoor(r)
 	if c == nil || r.TLS != nil {
 		return
 	}
@@ -204,6 +204,10 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*
 		text(w, http.StatusServiceUnavailable, "Service Unavailable: the gateway is stopping")
 		return
 	}
+	if requestDoor(r) == nil {
+		text(w, http.StatusNotImplemented, "Not Implemented: WebSockets are served through the gateway's own listener")
+		return
+	}
 	if status, reason := upgradeFault(r); status != 0 {
 		g.edge.one(edgeMalformed, "")
 		g.log.Debug("malformed upgrade", "peer", r.RemoteAddr, "reason", reason)
@@ -221,13 +225,11 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*
 		o.Subprotocols = []string{first}
 	}
 	var c *conn
-	if corkOf(r) != nil {
-		// The library would answer from the reader, and end the connection when
-		// a large message holds the socket for five seconds.
-		o.OnPingReceived = func(_ context.Context, payload []byte) bool {
-			c.out.pong(payload)
-			return false
-		}
+	// The library would answer from the reader, and end the connection when a
+	// large message holds the socket for five seconds.
+	o.OnPingReceived = func(_ context.Context, payload []byte) bool {
+		c.out.pong(payload)
+		return false
 	}
 	ws, err := websocket.Accept(w, r, o)
 	if err != nil {
@@ -240,7 +242,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, welcome func(*
 		return
 	}
 	welcome(c, r)
-	g.serveConn(c)
+	go g.serveConn(c) // the server's part ends here, and what it keeps for a request
 }
 
 // greet takes in a connection of the gateway protocol: Origin and credentials

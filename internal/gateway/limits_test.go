@@ -15,9 +15,17 @@ func TestInboxCountsWhatSmallMessagesCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newInbox(10_000)
 		ctx, cancel := context.WithCancel(t.Context())
+		first := new(turn)
+		if mine, ok := b.put(ctx, first, message{}, notHeld); !mine || !ok {
+			t.Error("the first message is not its reader's to handle")
+		}
+		b.lend(func() {})
 		n := 0
 		go func() {
-			for b.put(ctx, message{text: []byte{}}) {
+			for {
+				if _, ok := b.put(ctx, new(turn), message{text: []byte{}}, notHeld); !ok {
+					return
+				}
 				n++
 			}
 		}()
@@ -26,7 +34,7 @@ func TestInboxCountsWhatSmallMessagesCost(t *testing.T) {
 			t.Errorf("%d empty messages were taken in, want some, not any number", n)
 		}
 		before := n
-		b.next(ctx)
+		b.next(first)
 		synctest.Wait()
 		if n != before+1 {
 			t.Errorf("%d were taken in for one that was handled, want 1", n-before)
@@ -35,7 +43,9 @@ func TestInboxCountsWhatSmallMessagesCost(t *testing.T) {
 	})
 }
 
-func TestOutboxMakesDispatcherWait(t *testing.T) {
+func notHeld() bool { return false }
+
+func TestOutboxMakesMessagesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutbox(10)
 		o.answer(make([]byte, 11))
@@ -71,18 +81,19 @@ func TestOutboxMakesDispatcherWait(t *testing.T) {
 
 func TestOutboxPongs(t *testing.T) {
 	o := newOutbox(10)
+	pongs := func() [][]byte { b, _ := o.take(); return b.pongs }
 	payload := []byte("0")
 	for i := range byte(maxPongs + 2) {
 		payload[0] = 'a' + i // the library reuses its buffer
 		o.pong(payload)
 	}
-	got := o.takePongs()
+	got := pongs()
 	if len(got) != maxPongs || string(got[0]) != "c" {
 		t.Errorf("%q are answered, want the newest %d", got, maxPongs)
 	}
 	o.drop()
 	o.pong(payload)
-	if got := o.takePongs(); got != nil {
+	if got := pongs(); got != nil {
 		t.Errorf("%q are answered after the end", got)
 	}
 }

@@ -128,14 +128,14 @@ func (g *Gateway) meet(c *strangerConn, from netip.Addr, shared bool) {
 }
 
 // accepted counts a connection that has just been accepted.
-func (g *Gateway) accepted(c *corkedConn) {
+func (g *Gateway) accepted(c *doorConn) {
 	c.stranger = &strangerConn{cut: c.cut}
 	peer, _ := netip.ParseAddrPort(c.RemoteAddr().String()) // invalid for in-memory listeners: the address is unknown then
 	place := g.gate.Place(peer.Addr(), "", nil)
 	g.meet(c.stranger, place.Peer, place.TrustedPeer)
 }
 
-// doorListener makes each accepted connection a corkedConn that is counted among
+// doorListener makes each accepted connection a doorConn that is counted among
 // the strangers.
 type doorListener struct {
 	net.Listener
@@ -147,8 +147,8 @@ func (l doorListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	cc := &corkedConn{Conn: c}
-	cc.closed = func() { l.g.strangers.leave(cc.stranger) }
-	l.g.accepted(cc)
-	return cc, nil
+	d := newDoorConn(c)
+	d.closed = func() { l.g.strangers.leave(d.stranger) }
+	l.g.accepted(d)
+	return d, nil
 }
