@@ -21,7 +21,7 @@ const (
 	usual = 100
 	// rest is how long after the last collection of a busy time what it left behind
 	// is given back to the system.
-	rest = 5 * time.Second
+	rest = 2 * time.Second
 )
 
 // pacer lets the runtime collect less often while the gateway is busy. An idle

@@ -44,8 +44,8 @@ func usageOf(pid int) (u usage, err error) {
 	if io, err := os.ReadFile(dir + "io"); err == nil {
 		u.written = number(valueOf(string(io), "write_bytes:"))
 	}
-	if maps, err := os.ReadFile(dir + "smaps_rollup"); err == nil {
-		u.private = number(valueOf(string(maps), "Private_Dirty:")) << 10
+	if maps, err := os.ReadFile(dir + "smaps_rollup"); err == nil { // of a program just built, the text is dirty too: Private_Dirty counts that
+		u.private = number(valueOf(string(maps), "Anonymous:")) << 10
 	}
 	if open, err := os.ReadDir(dir + "fd"); err == nil {
 		u.files = len(open)
