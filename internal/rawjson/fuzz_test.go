@@ -84,6 +84,7 @@ func compareMembers(t *testing.T, data []byte) {
 	if all, _ := Compact(data); err == nil && !bytes.Equal(compact, all) {
 		t.Fatalf("CompactObject(%q) = %q", data, compact)
 	}
+	compareStream(t, data)
 }
 
 func FuzzAppendIndent(f *testing.F) {

@@ -24,6 +24,7 @@ func (e *SyntaxError) Error() string { return e.msg }
 // JSON is wrong: the loops carry one number and no error.
 type scanner struct {
 	data []byte
+	base int  // of data's first byte, for errors
 	deep bool // what is wrong is the depth
 
 	// The brackets that are open: how many, the innermost of them as bits, and
@@ -211,14 +212,14 @@ func (s *scanner) err(i int) error {
 	if i >= 0 {
 		return nil
 	}
-	e := &SyntaxError{Offset: ^i}
+	e := &SyntaxError{Offset: ^i + s.base}
 	switch {
 	case s.deep:
 		e.msg = fmt.Sprintf("JSON nested deeper than %d at offset %d", maxDepth, e.Offset)
-	case e.Offset >= len(s.data):
+	case ^i >= len(s.data):
 		e.msg = "unexpected end of JSON"
 	default:
-		e.msg = fmt.Sprintf("invalid JSON at offset %d: unexpected %q", e.Offset, s.data[e.Offset])
+		e.msg = fmt.Sprintf("invalid JSON at offset %d: unexpected %q", e.Offset, s.data[^i])
 	}
 	return e
 }
