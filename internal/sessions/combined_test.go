@@ -117,7 +117,7 @@ func randomView(t *rapid.T, keys Keys, agent string) *Snapshot {
 		}
 		members = append(members, fmt.Sprintf("%q:%s", rapid.SampledFrom(storedKeys).Draw(t, "key"), value))
 	}
-	v, err := parseStore([]byte("{"+strings.Join(members, ",")+"}"), keys, agent)
+	v, err := parseText([]byte("{"+strings.Join(members, ",")+"}"), keys, agent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"bytes"
 	"sync/atomic"
 
 	"github.com/parleyd/parley/internal/rawjson"
@@ -109,6 +110,12 @@ func (e *entry) settledAs(next *entry) bool {
 		return false
 	}
 	return sameForm(e.object(), next.object())
+}
+
+// mayHold reports whether a string of the entry may be this word, of letters. It
+// does not split the text: who looks for few among all entries asks first.
+func (e Entry) mayHold(word string) bool {
+	return e.e != nil && (bytes.Contains(e.e.raw, []byte(word)) || bytes.Contains(e.e.raw, []byte(`\u`)))
 }
 
 // Fields are the entry's fields. They are shared: Clone before changing.

@@ -103,7 +103,7 @@ func TestForeignChangesAreMerged(t *testing.T) {
 				} else {
 					edit(t, path, tt.theirs)
 				}
-				want, err := parseStore([]byte(tt.want), st.keys, "main")
+				want, err := parseText([]byte(tt.want), st.keys, "main")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -22,13 +22,6 @@ type identity struct {
 	hash uint64
 }
 
-func identify(data []byte) identity {
-	if len(data) == 0 {
-		return identity{}
-	}
-	return identity{int64(len(data)), xxhash.Sum64(data)}
-}
-
 // hashOf is the hash of a member's compact JSON.
 func hashOf(raw rawjson.Value) string { return hexHash(xxhash.Sum64(raw)) }
 

@@ -20,7 +20,7 @@ func (s *Stores) CloseRunning(ctx context.Context, ended func(key string, e Entr
 	for _, st := range s.known() {
 		running := func(v *Snapshot) (keys []string) {
 			for key, e := range v.All() {
-				if e.Text("status") == "running" {
+				if e.mayHold("running") && e.Text("status") == "running" {
 					keys = append(keys, key)
 				}
 			}

@@ -18,7 +18,7 @@ import (
 // snapshotOf is a store content that is nowhere on the disk.
 func snapshotOf(t testing.TB, text string) *Snapshot {
 	t.Helper()
-	v, err := parseStore([]byte(text), Keys{DefaultAgent: "main"}, "main")
+	v, err := parseText([]byte(text), Keys{DefaultAgent: "main"}, "main")
 	if err != nil {
 		t.Fatal(err)
 	}

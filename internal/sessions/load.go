@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/tidwall/btree"
 
 	"github.com/parleyd/parley/internal/disk"
@@ -29,36 +30,77 @@ type content struct {
 // gives an empty snapshot that is marked as damaged; a missing or empty file
 // just an empty one.
 func readContent(files *disk.FS, path string, keys Keys, agent string) (*content, error) {
-	data, info, err := readWhole(files, path)
+	f, info, err := openStoreFile(files, path)
 	if err != nil {
 		return nil, err
 	}
-	c, _ := newContent(data, stampOf(info), keys, agent)
-	c.open = info != nil && info.Mode().Perm()&0o077 != 0
-	return c, nil
+	if f == nil {
+		c, _ := newContent(nil, stamp{}, keys, agent)
+		return c, nil
+	}
+	defer f.Close() // only read
+	broken := &reader{src: f}
+	c, _ := contentOf(broken, stampOf(info), keys, agent)
+	c.open = info.Mode().Perm()&0o077 != 0
+	return c, broken.err
 }
 
 // newContent is the content of a store file with these bytes; fault is why
 // they are damaged.
 func newContent(data []byte, at stamp, keys Keys, agent string) (c *content, fault error) {
+	return contentOf(&reader{src: bytes.NewReader(data)}, at, keys, agent)
+}
+
+func contentOf(r *reader, at stamp, keys Keys, agent string) (c *content, fault error) {
 	c = &content{stamp: at}
-	var work sync.WaitGroup
-	work.Go(func() { c.base = identify(data) })
-	c.view, fault = parseStore(data, keys, agent)
-	work.Wait()
+	c.view, fault = parseStore(r, keys, agent)
 	if fault != nil {
 		c.view = newSnapshot(keys, agent)
 		c.view.damaged = true
+		_, _ = io.Copy(io.Discard, r) // for its size and hash; r keeps the error
 	}
+	c.base = r.identity()
 	c.view.stamp = at
-	c.view.blank = at != (stamp{}) && len(bytes.TrimSpace(data)) == 0
+	c.view.blank = at != (stamp{}) && !r.text
 	return c, fault
 }
 
-// readWhole reads a file of the store's directory and describes it as it was
-// before: a change in between is then seen at the next look, not lost. One that
-// is not there is nothing, without a description.
-func readWhole(files *disk.FS, path string) ([]byte, fs.FileInfo, error) {
+// reader notes what the store file is that goes through it.
+type reader struct {
+	src  io.Reader
+	err  error // why reading failed
+	size int64
+	hash xxhash.Digest
+	text bool // there is more than white space
+}
+
+// Read reads on.
+func (r *reader) Read(p []byte) (int, error) {
+	if r.size == 0 {
+		r.hash.Reset()
+	}
+	n, err := r.src.Read(p)
+	r.size += int64(n)
+	_, _ = r.hash.Write(p[:n]) // never fails
+	r.text = r.text || len(bytes.TrimSpace(p[:n])) > 0
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}
+
+// identity is that of what was read.
+func (r *reader) identity() identity {
+	if r.size == 0 {
+		return identity{}
+	}
+	return identity{r.size, r.hash.Sum64()}
+}
+
+// openStoreFile opens a file of the store's directory and describes it as it is
+// before it is read: a change in between is then seen at the next look, not lost.
+// One that is not there is nothing, without a description.
+func openStoreFile(files *disk.FS, path string) (io.ReadCloser, fs.FileInfo, error) {
 	root, err := files.OpenRoot(filepath.Dir(path))
 	if missing(err) {
 		return nil, nil, nil
@@ -78,46 +120,57 @@ func readWhole(files *disk.FS, path string) ([]byte, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.Close() // only read
 	info, err := f.Stat()
 	if err != nil {
+		f.Close()
 		return nil, nil, err
 	}
+	return f, info, nil
+}
+
+// readStamped reads a whole file as openStoreFile finds it, with its stamp, the zero
+// one for no file.
+func readStamped(files *disk.FS, path string) ([]byte, stamp, error) {
+	f, info, err := openStoreFile(files, path)
+	if f == nil || err != nil {
+		return nil, stamp{}, err
+	}
+	defer f.Close() // only read
 	var b bytes.Buffer
 	b.Grow(int(info.Size()) + bytes.MinRead)
 	if _, err := b.ReadFrom(struct{ io.Reader }{f}); err != nil {
-		return nil, nil, err
+		return nil, stamp{}, err
 	}
-	return b.Bytes(), info, nil
-}
-
-// readStamped is readWhole with the file's stamp, the zero one for no file.
-func readStamped(files *disk.FS, path string) ([]byte, stamp, error) {
-	data, info, err := readWhole(files, path)
-	return data, stampOf(info), err
+	return b.Bytes(), stampOf(info), nil
 }
 
 // parseStore reads the members of a store file. A repeated key keeps its first
 // place and takes its last value.
-func parseStore(data []byte, keys Keys, agent string) (*Snapshot, error) {
+func parseStore(from *reader, keys Keys, agent string) (*Snapshot, error) {
 	v := newSnapshot(keys, agent)
 	v.changed = new(atomic.Bool)
-	if len(bytes.TrimSpace(data)) == 0 {
-		return v, nil
-	}
 	var records []*record
-	var repeated map[string]bool
-	_, err := rawjson.CompactObject(make([]byte, 0, len(data)), data, func(name []byte, value rawjson.Value) error {
-		// A copy: one entry must not keep the memory of the whole file.
+	err := rawjson.ReadObject(from, func(name []byte, value rawjson.Value) error {
 		r := loadRecord(keys, agent, string(name), bytes.Clone(value), v.changed)
 		r.pos = uint64(len(records))
 		records = append(records, r)
 		return nil
 	})
+	if err != nil && !from.text && from.err == nil {
+		return v, nil
+	}
 	if err != nil {
 		return nil, err
 	}
+	v.fill(leaveLast(records))
+	v.respelt = v.countRespelt()
+	return v, nil
+}
+
+// leaveLast is records without those whose key comes again later.
+func leaveLast(records []*record) []*record {
 	seen := make(map[string]bool, len(records))
+	var repeated map[string]bool
 	for _, r := range records {
 		if seen[r.key] {
 			if repeated == nil {
@@ -127,12 +180,10 @@ func parseStore(data []byte, keys Keys, agent string) (*Snapshot, error) {
 		}
 		seen[r.key] = true
 	}
-	if repeated != nil {
-		records = lastOfEach(records, repeated)
+	if repeated == nil {
+		return records
 	}
-	v.fill(records)
-	v.respelt = v.countRespelt()
-	return v, nil
+	return lastOfEach(records, repeated)
 }
 
 // lastOfEach leaves of each repeated key the last value, in the first place.

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -424,7 +425,7 @@ func TestRecentAndIndexes(t *testing.T) {
 func TestCloseRunning(t *testing.T) {
 	c := configured(t, `{}`)
 	path := filepath.Join(c.StateDir, "agents", "ops", "sessions", "sessions.json")
-	writeFile(t, path, `{"a":{"updatedAt":50,"status":"running","startedAt":20},"b":{"status":"done"},"c":{"status":"running","updatedAt":7}}`)
+	writeFile(t, path, `{"a":{"updatedAt":50,"status":"running","startedAt":20},"b":{"status":"done","label":"running"},"c":{"status":"running","updatedAt":7},"d":{"status":"\u0072unning","updatedAt":8}}`)
 	s := openTest(t, c, Options{})
 	err := s.CloseRunning(t.Context(), func(key string, _ Entry) (int64, bool) { return 99, key == "agent:ops:c" })
 	if err != nil {
@@ -438,9 +439,11 @@ func TestCloseRunning(t *testing.T) {
 	if n, _ := f.Entry.Number("endedAt"); n != 99 {
 		t.Errorf("c: %s, want the time that is known", f.Entry.Raw())
 	}
-	f, _, _ = s.Lookup("agent:ops:b")
-	if got := f.Entry.Text("status"); got != "done" {
-		t.Errorf("b: %s", got)
+	for key, want := range map[string]string{"agent:ops:b": "done", "agent:ops:d": "killed"} {
+		f, _, _ = s.Lookup(key)
+		if got := f.Entry.Text("status"); got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
 	}
 }
 
@@ -465,7 +468,7 @@ func FuzzStoreRoundTrip(f *testing.F) {
 	f.Add([]byte(`{"agent:main:K":{"room":"r","lastTo":" 1 ","model":""}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		keys := Keys{DefaultAgent: "main"}
-		v, err := parseStore(data, keys, "main")
+		v, err := parseText(data, keys, "main")
 		if err != nil {
 			return
 		}
@@ -473,7 +476,7 @@ func FuzzStoreRoundTrip(f *testing.F) {
 		if !rawjson.Valid(text) {
 			t.Fatalf("rendered %q", text)
 		}
-		w, err := parseStore(text, keys, "main")
+		w, err := parseText(text, keys, "main")
 		if err != nil {
 			t.Fatalf("own text %q: %v", text, err)
 		}
@@ -536,4 +539,9 @@ func TestChangesOfOneMillisecondKeepTheirOrder(t *testing.T) {
 	if got := at("agent:main:later"); got != 0 {
 		t.Errorf("a second later: +%d ms", got)
 	}
+}
+
+// parseText is parseStore of a text.
+func parseText(data []byte, keys Keys, agent string) (*Snapshot, error) {
+	return parseStore(&reader{src: bytes.NewReader(data)}, keys, agent)
 }
