@@ -18,7 +18,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // FS is the way to the disk. The zero value and nil are the plain system. An
@@ -26,7 +28,11 @@ import (
 type FS struct {
 	hook    Hook
 	handles atomic.Uint64
+	dirs    sync.Map // *Share[struct{}] of the syncs of a directory, by dirID
 }
+
+// dirID tells one directory from another.
+type dirID struct{ device, inode uint64 }
 
 // New is an FS whose changing operations hook sees first.
 func New(hook Hook) *FS { return &FS{hook: hook} }
@@ -104,20 +110,34 @@ func (f *FS) MkdirAll(dir string) error {
 	return nil
 }
 
-// SyncDir makes what happened to the names in a directory durable.
+// SyncDir makes what happened to the names in a directory durable. Those who wait
+// for the same directory share a sync.
 func (f *FS) SyncDir(dir string) error {
 	return f.do(Op{Kind: SyncDir, Path: dir}, func() error {
 		d, err := os.Open(dir)
 		if err != nil {
 			return err
 		}
-		return syncDir(d)
+		return f.syncDir(d)
 	})
 }
 
 // syncDir syncs and closes an open directory.
-func syncDir(d *os.File) error {
-	err := d.Sync()
+func (f *FS) syncDir(d *os.File) error {
+	sync := func([]struct{}) error { return d.Sync() }
+	var err error
+	if info, fault := d.Stat(); fault != nil {
+		err = fault
+	} else if st, ok := info.Sys().(*syscall.Stat_t); ok && f != nil {
+		id := dirID{uint64(st.Dev), st.Ino} // Dev has another type on other systems
+		share, ok := f.dirs.Load(id)
+		if !ok {
+			share, _ = f.dirs.LoadOrStore(id, new(Share[struct{}]))
+		}
+		err = share.(*Share[struct{}]).Do(struct{}{}, sync)
+	} else {
+		err = sync(nil)
+	}
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrInvalid) {
 		// Some file systems cannot sync a directory; nothing more can be done there.
 		err = nil
@@ -223,6 +243,6 @@ func (r *Root) SyncDir(name string) error {
 		if err != nil {
 			return err
 		}
-		return syncDir(d)
+		return r.fs.syncDir(d)
 	})
 }

@@ -207,6 +207,9 @@ func (l *Library) indexLocked(s *source) (*index, error) {
 	if ix := l.cache.index(s.key, s.info); ix != nil {
 		return ix, nil
 	}
+	if s.info.Size() == 0 {
+		return newIndex(), nil
+	}
 	ix, err := scan(s, s.info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("read transcript %s: %w", s.place.path(), err)

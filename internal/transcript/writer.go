@@ -213,7 +213,9 @@ func (w *writer) takeBack(n int64) error {
 }
 
 // Ensure makes the transcript of r with a header line when it does not exist
-// or is empty, durably. It leaves the content of any other file alone.
+// or is empty. It leaves the content of any other file alone. The file is durable
+// once a line is appended, not before: the header says nothing that a new one
+// would not say.
 func (l *Library) Ensure(r Ref, cwd string) error {
 	w, err := l.openAsIs(r, cwd)
 	if err != nil {
@@ -227,29 +229,17 @@ func (l *Library) Ensure(r Ref, cwd string) error {
 	}
 	defer w.close()
 	if w.ix.size > 0 {
-		return w.settle()
-	}
-	text, next := w.start()
-	return w.write(text, next)
-}
-
-// settle makes a file durable that is there: whoever made it may have died
-// before it was.
-func (w *writer) settle() error {
-	if w.settled {
 		return nil
 	}
-	if err := w.sync(); err != nil {
-		return err
+	text, next := w.start()
+	if n, err := w.f.Write(text); err != nil {
+		w.l.cache.drop(w.key)
+		return errors.Join(err, w.takeBack(int64(n)))
 	}
-	if err := w.syncName(); err != nil {
-		return err
+	if info, err := w.f.Stat(); err == nil && info.Size() == next.size {
+		w.l.cache.putIndex(w.key, info, next)
 	}
-	info, err := w.f.Stat()
-	if err == nil && info.Size() == w.ix.size {
-		w.l.cache.putWritten(w.key, info, w.ix)
-	}
-	return err
+	return nil
 }
 
 // start is what a write begins with: the header in an empty file, the end of a

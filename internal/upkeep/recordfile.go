@@ -14,8 +14,12 @@ import (
 	"github.com/parleyd/parley/internal/disk"
 )
 
-// add appends lines, durably.
+// add appends lines, durably. Those who wait together share a write and a sync.
 func (f *recordFile) add(text []byte) error {
+	return f.adding.Do(text, func(all [][]byte) error { return f.append(bytes.Join(all, nil)) })
+}
+
+func (f *recordFile) append(text []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	root, err := f.disk.OpenRoot(f.dir)

@@ -160,6 +160,7 @@ func parseRecord(line []byte, dir string) (rec Record, later, ok bool) {
 type recordFile struct {
 	disk      *disk.FS
 	dir, name string
+	adding    disk.Share[[]byte]
 
 	mu sync.Mutex // guards all below, and is held while the file is written
 	// What the lines up to size of the file that info describes say.
