@@ -21,13 +21,14 @@ type Dirs struct {
 type base struct {
 	path, followed string
 	missing        bool // holds once real was called
+	links          *follower
 }
 
 func (b *base) real() string {
 	if b.followed != "" {
 		return b.followed
 	}
-	real, err := filepath.EvalSymlinks(b.path)
+	real, err := b.links.follow(b.path)
 	if err != nil {
 		real, b.missing = realPath(b.path), errors.Is(err, fs.ErrNotExist)
 	}

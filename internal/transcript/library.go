@@ -90,7 +90,7 @@ func New(o Options) *Library {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Library{
-		paths: paths{stateDir: o.StateDir, home: o.Home},
+		paths: paths{stateDir: o.StateDir, home: o.Home, links: new(follower)},
 		log:   log,
 		disk:  o.Disk,
 		cache: newCache(5000, maxIndexBytes),
@@ -149,7 +149,7 @@ func (l *Library) beside(r Ref) (place, bool) {
 	if !validSessionID(r.SessionID) {
 		return place{}, false
 	}
-	b, name := r.Dirs.base(filepath.Clean(r.Dir)), r.SessionID+".jsonl"
+	b, name := l.paths.base(r, filepath.Clean(r.Dir)), r.SessionID+".jsonl"
 	real := b.in(name)
 	if r.SessionFile != "" && r.SessionFile != real {
 		return place{}, false

@@ -48,6 +48,14 @@ func alphanumeric(letter, digit byte) bool {
 // the disk only to follow symbolic links.
 type paths struct {
 	stateDir, home string
+	links          *follower
+}
+
+// base is a directory that transcripts of r may lie in.
+func (p paths) base(r Ref, path string) *base {
+	b := r.Dirs.base(path)
+	b.links = p.links
+	return b
 }
 
 // candidates lists the paths where the transcript of r may lie, in the order
@@ -110,11 +118,11 @@ func (p paths) sessionFile(r Ref) string {
 		return filepath.Join(r.Dir, clean)
 	}
 	path := r.Dirs.realPath(filepath.Clean(text))
-	if rel, ok := inside(r.Dirs.base(filepath.Clean(r.Dir)).real(), path); ok {
+	if rel, ok := inside(p.base(r, filepath.Clean(r.Dir)).real(), path); ok {
 		return filepath.Join(r.Dir, rel)
 	}
 	for _, root := range p.agentRoots(r) {
-		rel, ok := inside(r.Dirs.base(root).real(), path)
+		rel, ok := inside(p.base(r, root).real(), path)
 		if !ok {
 			continue
 		}
@@ -148,12 +156,12 @@ func (p paths) agentRoots(r Ref) []string {
 
 // bases are the directories that a transcript, links followed, may lie in.
 func (p paths) bases(r Ref) []*base {
-	out := []*base{r.Dirs.base(filepath.Clean(r.Dir))}
+	out := []*base{p.base(r, filepath.Clean(r.Dir))}
 	for _, root := range p.agentRoots(r) {
-		out = append(out, r.Dirs.base(root))
+		out = append(out, p.base(r, root))
 	}
 	if p.home != "" {
-		out = append(out, r.Dirs.base(p.legacy()))
+		out = append(out, p.base(r, p.legacy()))
 	}
 	return out
 }
