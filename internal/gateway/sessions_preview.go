@@ -10,6 +10,7 @@ import (
 	"github.com/parleyd/parley/internal/protocol"
 	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/runs"
+	"github.com/parleyd/parley/internal/sessions"
 	"github.com/parleyd/parley/internal/transcript"
 )
 
@@ -51,6 +52,9 @@ type preview struct {
 	shown rawjson.Value // as previewShown
 }
 
+// missingPreview is what a preview shows of a session that is not there.
+var missingPreview = rawjson.MustMarshal(previewShown{Status: "missing"})
+
 // previewShown is what a preview shows.
 type previewShown struct {
 	Status string                   `json:"status"`
@@ -67,8 +71,8 @@ func (g *Gateway) sessionsPreview(_ context.Context, _ *call, p protocol.Session
 	if p.MaxChars > 0 {
 		maxChars = int(min(p.MaxChars, previewMaxCharsMost))
 	}
-	out := sessionsPreviewResult{Previews: []preview{}}
-	var dirs transcript.Dirs
+	out := sessionsPreviewResult{Previews: make([]preview, 0, min(len(p.Keys), previewKeys))}
+	at, dirs := g.stores.Glance(), new(transcript.Dirs)
 	for _, key := range p.Keys {
 		if key = jstext.Trim(key); key == "" {
 			continue
@@ -76,7 +80,7 @@ func (g *Gateway) sessionsPreview(_ context.Context, _ *call, p protocol.Session
 		if len(out.Previews) == previewKeys {
 			break
 		}
-		out.Previews = append(out.Previews, g.preview(key, limit, maxChars, &dirs))
+		out.Previews = append(out.Previews, g.preview(key, limit, maxChars, at, dirs))
 	}
 	out.TS = time.Now().UnixMilli()
 	return out, nil
@@ -84,9 +88,9 @@ func (g *Gateway) sessionsPreview(_ context.Context, _ *call, p protocol.Session
 
 // preview is the preview of one session. A session that cannot be read does
 // not spoil the others.
-func (g *Gateway) preview(key string, limit, maxChars int, dirs *transcript.Dirs) preview {
-	p := preview{key, rawjson.MustMarshal(previewShown{Status: "missing"})}
-	found, ok, err := g.stores.Lookup(key)
+func (g *Gateway) preview(key string, limit, maxChars int, at *sessions.Glance, dirs *transcript.Dirs) preview {
+	p := preview{key, missingPreview}
+	found, ok, err := at.Lookup(key)
 	if err == nil && ok && found.Entry.SessionID() != "" {
 		ref := runs.Ref(found.Store, found.Key, found.Entry)
 		ref.Dirs = dirs

@@ -48,14 +48,27 @@ type member struct {
 
 func (m member) place() place { return place{m.store, m.pos} }
 
-// Combined is the present combined view.
+// Combined is the present combined view. As long as nothing changes it is the same
+// one.
 func (s *Stores) Combined() *Combined {
 	stores := s.known()
 	views := make([]*Snapshot, len(stores))
 	for i, st := range stores {
 		views[i] = st.snapshot()
 	}
-	return combine(s.keys, stores, views)
+	if last := s.last.Load(); last != nil && slices.Equal(last.of, stores) && slices.Equal(last.with, views) {
+		return last.Combined
+	}
+	c := combine(s.keys, stores, views)
+	s.last.Store(&madeOf{c, stores, views})
+	return c
+}
+
+// madeOf is a combined view and all that it was made of.
+type madeOf struct {
+	*Combined
+	of   []*Store
+	with []*Snapshot
 }
 
 func combine(keys Keys, stores []*Store, views []*Snapshot) *Combined {

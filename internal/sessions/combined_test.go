@@ -3,6 +3,8 @@ package sessions
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -285,4 +287,66 @@ func compareLookups(t *rapid.T, c *Combined, w *walked) {
 	if got := c.Stores(); len(got) != len(with) || slices.ContainsFunc(got, func(st *Store) bool { return !with[st] }) {
 		t.Fatalf("%d stores, want %d", len(got), len(with))
 	}
+}
+
+// The view is made anew when anything changed, and only then.
+func TestCombinedIsKept(t *testing.T) {
+	c := configured(t, `{}`)
+	write := func(agent, text string) {
+		writeFile(t, filepath.Join(c.StateDir, "agents", agent, "sessions", "sessions.json"), text)
+	}
+	write("main", `{"agent:main:a":{"sessionId":"1","updatedAt":1}}`)
+	s := openTest(t, c, Options{})
+	last := s.Combined()
+	expect := func(when string, fresh bool, want ...string) {
+		t.Helper()
+		now := s.Combined()
+		if got := combinedKeys(t, s); (now != last) != fresh || !slices.Equal(got, want) {
+			t.Errorf("%s: made anew: %v, want %v; %v, want %v", when, now != last, fresh, got, want)
+		}
+		last = now
+	}
+	expect("at once", false, "agent:main:a=1")
+	st, err := s.Store("agent:main:a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set(t.Context(), st, "agent:main:a", entryOf(t, `{"sessionId":"2","updatedAt":2}`)); err != nil {
+		t.Fatal(err)
+	}
+	expect("after a change", true, "agent:main:a=2")
+	expect("after nothing", false, "agent:main:a=2")
+	write("ops", `{"x":{"sessionId":"3","updatedAt":1}}`)
+	expect("after another program made a store", true, "agent:main:a=2", "agent:ops:x=3")
+	write("ops", `{"x":{"sessionId":"4","updatedAt":1}}`)
+	expect("after another program wrote to it", true, "agent:main:a=2", "agent:ops:x=4")
+	if err := os.RemoveAll(filepath.Join(c.StateDir, "agents", "ops")); err != nil {
+		t.Fatal(err)
+	}
+	expect("after it was removed", true, "agent:main:a=2")
+}
+
+// A Glance shows what the stores held when it looked first.
+func TestGlance(t *testing.T) {
+	c := configured(t, `{}`)
+	path := filepath.Join(c.StateDir, "agents", "main", "sessions", "sessions.json")
+	writeFile(t, path, `{"agent:main:a":{"sessionId":"1"},"B":{"sessionId":"2"},"agent:main:b":{"sessionId":"3","updatedAt":9}}`)
+	writeFile(t, filepath.Join(c.StateDir, "agents", "Big Name", "sessions", "sessions.json"), `{"x":{"sessionId":"5"}}`)
+	s := openTest(t, c, Options{})
+	g := s.Glance()
+	expect := func(g *Glance, key, want string) {
+		t.Helper()
+		if f, _, err := g.Lookup(key); err != nil || f.Entry.SessionID() != want {
+			t.Errorf("%s: %+v, %v, want %q", key, f, err, want)
+		}
+	}
+	expect(g, "a", "1")
+	expect(g, "agent:main:B", "3")
+	expect(g, "agent:big-name:x", "5")
+	expect(g, "agent:main:c", "")
+	writeFile(t, path, `{"agent:main:c":{"sessionId":"6"}}`)
+	expect(g, "a", "1")
+	expect(g, "agent:main:c", "")
+	expect(s.Glance(), "agent:main:c", "6")
+	expect(s.Glance(), "a", "")
 }

@@ -3,6 +3,7 @@ package sessions
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,35 +24,38 @@ func (s *Stores) known() []*Store {
 		agents = []string{s.keys.DefaultAgent}
 	}
 	var out []*Store
-	seen := map[string]bool{}
-	add := func(path, agent string) {
-		if !seen[path] {
-			seen[path] = true
-			out = append(out, s.at(path, agent))
+	for _, agent := range agents {
+		if st := s.usualStore(agent); !slices.Contains(out, st) {
+			out = append(out, st)
 		}
 	}
-	for _, agent := range agents {
-		add(s.path(agent), agent)
+	has := func(path string) bool {
+		return slices.ContainsFunc(out, func(st *Store) bool { return st.path == path })
 	}
-	for _, f := range append(s.inState(), s.inTemplate()...) {
-		add(f.path, f.agent)
+	for _, f := range append(s.inState(has), s.inTemplate(has)...) {
+		if !has(f.path) {
+			out = append(out, s.at(f.path, f.agent))
+		}
 	}
 	return out
 }
 
-// inState are the store files in the layout of the state directory.
-func (s *Stores) inState() []foundFile {
-	return find(s.agentsRoot(), func(dir string) (string, string) { return s.usual(dir), dir })
+// inState are the store files in the layout of the state directory, without those
+// that need not be looked at.
+func (s *Stores) inState(skip func(path string) bool) []foundFile {
+	return find(s.root, s.names.in(s.root).all, skip, func(dir string) (string, string) { return s.usual(dir), dir })
 }
 
-// inTemplate are the store files that match the template of session.store.
-func (s *Stores) inTemplate() []foundFile {
+// inTemplate are the store files that match the template of session.store, without
+// those that need not be looked at.
+func (s *Stores) inTemplate(skip func(path string) bool) []foundFile {
 	root, part, ok := s.templateRoot()
 	if !ok {
 		return nil
 	}
 	before, after, _ := strings.Cut(part, agentPlaceholder)
-	return find(root, func(dir string) (string, string) {
+	names, _ := readNames(root) // a directory that cannot be read holds no stores for us
+	return find(root, names, skip, func(dir string) (string, string) {
 		agent, begins := strings.CutPrefix(dir, before)
 		agent, ends := strings.CutSuffix(agent, after)
 		if !begins || !ends || agent == "" {
@@ -77,16 +81,18 @@ func (s *Stores) templateRoot() (root, part string, ok bool) {
 	}
 }
 
-// find looks at every name in root. path says which store file the name stands
-// for ("" for none) and which text its agent id is made of.
-func find(root string, path func(name string) (file, agent string)) []foundFile {
-	// A directory that cannot be read holds no stores for us.
-	names, _ := os.ReadDir(root)
+// find looks at the names in root. path says which store file the name stands
+// for ("" for none) and which text its agent id is made of; files that skip names
+// are left out.
+func find(root string, names []string, skip func(path string) bool, path func(name string) (file, agent string)) []foundFile {
 	var out []foundFile
 	for _, n := range names {
-		file, agent := path(n.Name())
+		file, agent := path(n)
+		if file == "" || skip(file) {
+			continue
+		}
 		id := NormalizeAgentID(agent)
-		if file == "" || id == mainRest && agent != mainRest || !storeInside(file, root) {
+		if id == mainRest && agent != mainRest || !storeInside(file, root) {
 			continue
 		}
 		out = append(out, foundFile{file, id})
@@ -98,51 +104,63 @@ func find(root string, path func(name string) (file, agent string)) []foundFile 
 // named like their agent.
 func (s *Stores) oddlyNamed() []foundFile {
 	var out []foundFile
-	for _, f := range s.odd.in(s.agentsRoot()) {
-		if file := s.usual(f.name); storeInside(file, s.agentsRoot()) {
+	for _, f := range s.names.in(s.root).odd {
+		if file := s.usual(f.name); storeInside(file, s.root) {
 			out = append(out, foundFile{file, f.agent})
 		}
 	}
 	return out
 }
 
-// oddNames are the directories of agents that are not named like them. There are
-// hardly ever any, and every look at a session asks: so the directory is read
-// again only when it has changed.
-type oddNames struct {
-	kept atomic.Pointer[oddList]
+// dirNames are the names in the directory of agents, of which there are few and
+// which hardly ever change, and every look at a session asks: so the directory is
+// read again only when it has changed.
+type dirNames struct {
+	kept atomic.Pointer[nameList]
 }
 
-type oddList struct {
-	root  string
-	as    time.Time // when root had changed last
-	names []oddName
+type nameList struct {
+	root string
+	as   stamp // of root as it was when it was read
+	all  []string
+	odd  []oddName
 }
 
+// oddName is the name of a directory that is not named like its agent.
 type oddName struct{ name, agent string }
 
 // settled is how long ago a directory must have changed for the next change to
 // have another time: clocks of file systems are coarse.
 const settled = 2 * time.Second
 
-// in are the odd names in root, none when it cannot be read.
-func (o *oddNames) in(root string) []oddName {
+// in are the names in root, none when it cannot be read.
+func (d *dirNames) in(root string) *nameList {
 	info, err := os.Stat(root)
 	if err != nil {
-		return nil
+		return &nameList{}
 	}
-	if k := o.kept.Load(); k != nil && k.root == root && k.as.Equal(info.ModTime()) {
-		return k.names
+	as := stampOf(info)
+	if k := d.kept.Load(); k != nil && k.root == root && k.as.same(as) {
+		return k
 	}
-	names, err := os.ReadDir(root)
-	k := &oddList{root: root, as: info.ModTime()}
-	for _, n := range names {
-		if id := NormalizeAgentID(n.Name()); id != n.Name() && id != mainRest {
-			k.names = append(k.names, oddName{n.Name(), id})
+	k := &nameList{root: root, as: as}
+	k.all, err = readNames(root)
+	for _, n := range k.all {
+		if id := NormalizeAgentID(n); id != n && id != mainRest {
+			k.odd = append(k.odd, oddName{n, id})
 		}
 	}
-	if err == nil && time.Since(k.as) > settled {
-		o.kept.Store(k)
+	if err == nil && time.Since(as.mtime) > settled {
+		d.kept.Store(k)
 	}
-	return k.names
+	return k
+}
+
+// readNames are the names in a directory in their order.
+func readNames(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
 }

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/parleyd/parley/internal/config"
@@ -36,6 +37,9 @@ func (k Keys) Canonical(key string) string {
 	case mainRest:
 		return k.Main()
 	}
+	if !k.Global && strings.HasPrefix(key, "agent:") {
+		return key
+	}
 	agent, _, ok := ParseKey(key)
 	switch {
 	case ok && k.Global && key == "agent:"+agent+":"+mainRest:
@@ -57,10 +61,7 @@ func (k Keys) Main() string {
 // Agent is the normalised id of the agent that a canonical key belongs to;
 // keys that name none belong to the default agent.
 func (k Keys) Agent(canonical string) string {
-	if agent, _, ok := ParseKey(canonical); ok {
-		return NormalizeAgentID(agent)
-	}
-	return k.DefaultAgent
+	return cmp.Or(agentOf(canonical, k.DefaultAgent), k.DefaultAgent)
 }
 
 // agentOf is the normalised id of the agent that a canonical key names, "" when it

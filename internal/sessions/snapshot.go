@@ -328,6 +328,11 @@ func (v *Snapshot) Get(key string) (Entry, bool) {
 // file the one with the newest updatedAt, the canonical spelling in doubt. The
 // key as a client gave it, if that is known, counts as a spelling, too.
 func (v *Snapshot) Find(target string, given ...string) (storedKey string, e Entry, ok bool) {
+	if v.respelt == 0 && target != globalKey {
+		if r := v.record(target); r != nil && r.object {
+			return r.key, r.entry, true // and there is no other spelling
+		}
+	}
 	var best *record
 	for r := range v.meant(target, given) {
 		if best == nil || r.updated > best.updated || r.updated == best.updated && r.key == target {

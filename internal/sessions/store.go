@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"path/filepath"
@@ -89,10 +90,7 @@ func (s *Store) Agent() string { return s.agent }
 // AgentOf is the agent that a session of the store belongs to: that which its
 // key names, stored or canonical, else Agent. In a fixed store these are many.
 func (s *Store) AgentOf(key string) string {
-	if agent, _, ok := ParseKey(stored(key, s.agent)); ok {
-		return NormalizeAgentID(agent)
-	}
-	return s.agent
+	return cmp.Or(agentOf(stored(key, s.agent), s.agent), s.agent)
 }
 
 // View calls fn with the present content. A file that is missing, damaged or

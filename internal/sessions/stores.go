@@ -2,7 +2,6 @@ package sessions
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parleyd/parley/internal/atomicfile"
@@ -27,10 +27,13 @@ type Stores struct {
 	o    Options
 	keys Keys
 
-	odd oddNames
+	root  string // of the agents in the state directory
+	names dirNames
+	last  atomic.Pointer[madeOf] // the combined view that was asked for last
 
-	mu   sync.Mutex // guards open
-	open map[string]*Store
+	mu    sync.Mutex        // guards the rest
+	open  map[string]*Store // by path
+	named map[string]*Store // the configured ones, by agent
 }
 
 // Options configure OpenStores.
@@ -76,7 +79,8 @@ func OpenStores(o Options) (*Stores, error) {
 	s := &Stores{
 		o:    o,
 		keys: Keys{DefaultAgent: o.Config.DefaultAgent(), Global: o.Config.Session.Global},
-		open: map[string]*Store{},
+		root: filepath.Join(o.Config.StateDir, "agents"),
+		open: map[string]*Store{}, named: map[string]*Store{},
 	}
 	if o.ReadOnly || o.KeepLeftovers {
 		return s, nil
@@ -145,15 +149,30 @@ func (s *Stores) path(agent string) string {
 
 // usual is an agent's store in the layout of the state directory.
 func (s *Stores) usual(dir string) string {
-	return filepath.Join(s.agentsRoot(), dir, "sessions", "sessions.json")
+	return filepath.Join(s.root, dir, "sessions", "sessions.json")
 }
 
-func (s *Stores) agentsRoot() string { return filepath.Join(s.o.Config.StateDir, "agents") }
+// usualStore is the store that the configuration gives an agent.
+func (s *Stores) usualStore(agent string) *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, ok := s.named[agent]
+	if !ok {
+		st = s.atLocked(s.path(agent), agent)
+		s.named[agent] = st
+	}
+	return st
+}
 
 // at is the one Store for a path.
 func (s *Stores) at(path, agent string) *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.atLocked(path, agent)
+}
+
+// atLocked is at for a caller that holds mu.
+func (s *Stores) atLocked(path, agent string) *Store {
 	st, ok := s.open[path]
 	if !ok {
 		st = openStore(path, agent, s.keys, s.o)
@@ -161,68 +180,6 @@ func (s *Stores) at(path, agent string) *Store {
 		s.open[path] = st
 	}
 	return st
-}
-
-// Store is the store that a canonical key belongs to: where it is found if
-// several files may hold it, else where it would be written.
-func (s *Stores) Store(canonicalKey string) (*Store, error) {
-	if canonicalKey == "" {
-		return nil, errors.New("find session store: empty key")
-	}
-	candidates := s.candidates(s.keys.Agent(canonicalKey))
-	best := candidates[0]
-	if len(candidates) == 1 {
-		return best, nil
-	}
-	newest := -1.0
-	for _, st := range candidates {
-		if _, e, ok := st.snapshot().Find(canonicalKey); ok {
-			if at, _ := e.Number("updatedAt"); at >= newest {
-				best, newest = st, at
-			}
-		}
-	}
-	return best, nil
-}
-
-// candidates are the stores that an agent's sessions may lie in, the
-// configured one first.
-func (s *Stores) candidates(agent string) []*Store {
-	if s.fixed() {
-		return []*Store{s.at(s.path(""), s.keys.DefaultAgent)}
-	}
-	out := []*Store{s.at(s.path(agent), agent)}
-	if usual := s.usual(agent); s.template() && usual != out[0].path && storeInside(usual, s.agentsRoot()) {
-		out = append(out, s.at(usual, agent))
-	}
-	for _, f := range s.oddlyNamed() {
-		if f.agent == agent && f.path != out[0].path {
-			out = append(out, s.at(f.path, agent))
-		}
-	}
-	return out
-}
-
-// Found is a session that Lookup found.
-type Found struct {
-	// Key is canonical, StoredKey as it stands in the file.
-	Key, StoredKey string
-	Store          *Store
-	Entry          Entry
-}
-
-// Lookup finds the session that a key in any spelling means. When there is
-// none, Found still says which key and which store it would have.
-func (s *Stores) Lookup(key string) (Found, bool, error) {
-	f := Found{Key: s.keys.Canonical(key)}
-	st, err := s.Store(f.Key)
-	if err != nil {
-		return f, false, fmt.Errorf("look up session %q: %w", key, err)
-	}
-	f.Store = st
-	var ok bool
-	f.StoredKey, f.Entry, ok = st.snapshot().Find(f.Key, key)
-	return f, ok, nil
 }
 
 // storeInside reports whether path is a store: a regular file, no symbolic link,
