@@ -83,6 +83,7 @@ type Gateway struct {
 	methods     map[string]*method
 	page        *webui.Page
 	rows        rowCache
+	lists       listCache
 	hub         *hub.Hub
 	stores      *sessions.Stores
 	transcripts *transcript.Library

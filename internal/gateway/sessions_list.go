@@ -31,11 +31,11 @@ type listHead struct {
 	Defaults listDefaults `json:"defaults"`
 }
 
-func (r *sessionsListResult) add(row []byte) {
-	if r.head.Count++; r.head.Count > 1 {
-		r.sessions = append(r.sessions, ',')
+func (a *listAnswer) add(row []byte) {
+	if a.count++; a.count > 1 {
+		a.sessions = append(a.sessions, ',')
 	}
-	r.sessions = append(r.sessions, row...)
+	a.sessions = append(a.sessions, row...)
 }
 
 // AppendJSON appends {ts, path, count, defaults, sessions} and the members of the
@@ -69,33 +69,53 @@ type listDefaults struct {
 // sessionsList answers with the rows of the sessions that pass all filters,
 // newest first. Only the rows that are returned are built.
 func (g *Gateway) sessionsList(_ context.Context, _ *call, p protocol.SessionsListParams) (*sessionsListResult, error) {
-	now := time.Now()
-	model := g.cfg().DefaultsModel()
-	res := &sessionsListResult{head: listHead{
-		TS: now.UnixMilli(), Path: g.stores.Path(), Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
-	}}
-	if p.Limit > 0 {
-		res.sessions = make([]byte, 0, usualRow*int(min(p.Limit, 200)))
+	now, cfg, all := time.Now(), g.cfg(), g.stores.Combined()
+	model := cfg.DefaultsModel()
+	q, lasting := listQuestionOf(p)
+	a, ok := listAnswer{}, false
+	if lasting {
+		a, ok = g.lists.get(q, all, cfg)
 	}
-	all := g.stores.Combined()
-	filter := listFilter(p, now)
-	offset := 0
+	if !ok || !g.transcripts.Unchanged(a.files) {
+		if a, ok = g.makeList(p, all, now); ok && lasting {
+			g.lists.put(q, all, cfg, a)
+		}
+	}
+	return &sessionsListResult{listHead{
+		TS: now.UnixMilli(), Path: g.stores.Path(), Count: a.count, Defaults: listDefaults{model.Provider, model.Model, g.contextTokens(model)},
+	}, a.sessions, a.page}, nil
+}
+
+// makeList makes a list of a view; ok is false when not all transcripts could be
+// looked at.
+func (g *Gateway) makeList(p protocol.SessionsListParams, all *sessions.Combined, now time.Time) (a listAnswer, ok bool) {
+	if p.Limit > 0 {
+		a.sessions = make([]byte, 0, usualRow*int(min(p.Limit, 200)))
+	}
+	filter, offset := listFilter(p, now), 0
 	if p.Offset != nil {
 		offset = int(*p.Offset)
 	}
 	var dirs transcript.Dirs
+	ok = true
 	for s := range all.List(filter, offset) {
 		ref := runs.Ref(s.Store, s.Key, s.Entry)
 		ref.Dirs = &dirs
+		look := g.transcripts.Look(ref)
 		q := rowQuestion{s.Key, p.IncludeDerivedTitles, p.IncludeLastMessage}
-		if res.add(g.listedRow(q, s.Entry, g.transcripts.Look(ref), all.Children(s.Key))); p.Limit > 0 && res.head.Count >= int(p.Limit) {
+		a.add(g.listedRow(q, s.Entry, look, all.Children(s.Key)))
+		seen, was := look.Sighting()
+		if ok = ok && was; seen.Looked() {
+			a.files = append(a.files, seen)
+		}
+		if p.Limit > 0 && a.count >= int(p.Limit) {
 			break
 		}
 	}
 	if p.Offset != nil {
-		res.page = newListPage(offset, res.head.Count, all.Count(filter))
+		a.page = newListPage(offset, a.count, all.Count(filter))
 	}
-	return res, nil
+	return a, ok
 }
 
 // listedRow is the row of a session in JSON, which must not be changed.

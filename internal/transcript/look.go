@@ -82,3 +82,32 @@ func (k *Look) find() {
 		k.place, k.err = k.library.existing(k.ref)
 	}
 }
+
+// Sighting is a transcript and the state in which a Look found it.
+type Sighting struct {
+	ref  Ref
+	seen Seen
+}
+
+// Sighting is what Seen tells, with what it is about.
+func (k *Look) Sighting() (s Sighting, ok bool) {
+	seen, ok := k.Seen()
+	s = Sighting{k.ref, seen}
+	s.ref.Dirs = nil // of the call
+	return s, ok
+}
+
+// Looked reports whether the transcript was asked for.
+func (s Sighting) Looked() bool { return s.seen.looked }
+
+// Unchanged reports whether all transcripts are as they were when they were seen.
+func (l *Library) Unchanged(all []Sighting) bool {
+	var dirs Dirs
+	for _, s := range all {
+		s.ref.Dirs = &dirs
+		if !l.Look(s.ref).Same(s.seen) {
+			return false
+		}
+	}
+	return true
+}
