@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
@@ -23,26 +24,49 @@ type chatHistoryResult struct {
 }
 
 type historyHead struct {
-	SessionKey string `json:"sessionKey"`
-	SessionID  string `json:"sessionId,omitzero"`
+	SessionKey string
+	SessionID  string // "" for none
 }
 
+// historySettings are what follows the messages; what is zero is left out, except
+// for the level of thinking.
 type historySettings struct {
-	ThinkingLevel string       `json:"thinkingLevel"`
-	FastMode      *bool        `json:"fastMode,omitzero"`
-	VerboseLevel  string       `json:"verboseLevel,omitzero"`
-	InFlightRun   *inFlightRun `json:"inFlightRun,omitzero"`
+	ThinkingLevel string
+	FastMode      *bool
+	VerboseLevel  string
+	InFlightRun   *inFlightRun
 
 	*historyPlace
 }
 
 // AppendJSON appends {sessionKey, sessionId, messages} and the settings.
 func (r chatHistoryResult) AppendJSON(dst []byte) []byte {
-	head, settings := rawjson.MustMarshal(r.historyHead), rawjson.MustMarshal(r.historySettings)
-	dst = slices.Grow(dst, len(head)+len(r.Messages)+len(settings)+16)
-	dst = append(dst, head[:len(head)-1]...)
+	dst = slices.Grow(dst, len(r.Messages)+len(r.SessionKey)+256)
+	dst = rawjson.AppendString(append(dst, `{"sessionKey":`...), r.SessionKey)
+	if r.SessionID != "" {
+		dst = rawjson.AppendString(append(dst, `,"sessionId":`...), r.SessionID)
+	}
 	dst = append(append(dst, `,"messages":`...), r.Messages...)
-	return append(append(dst, ','), settings[1:]...)
+	return append(r.appendMembers(dst), '}')
+}
+
+// appendMembers appends the settings, each behind a comma.
+func (s historySettings) appendMembers(dst []byte) []byte {
+	dst = rawjson.AppendString(append(dst, `,"thinkingLevel":`...), s.ThinkingLevel)
+	if s.FastMode != nil {
+		dst = strconv.AppendBool(append(dst, `,"fastMode":`...), *s.FastMode)
+	}
+	if s.VerboseLevel != "" {
+		dst = rawjson.AppendString(append(dst, `,"verboseLevel":`...), s.VerboseLevel)
+	}
+	if s.InFlightRun != nil {
+		dst = append(append(dst, `,"inFlightRun":`...), rawjson.MustMarshal(s.InFlightRun)...)
+	}
+	if s.historyPlace != nil {
+		place := rawjson.MustMarshal(s.historyPlace)
+		dst = append(append(dst, ','), place[1:len(place)-1]...)
+	}
+	return dst
 }
 
 // historyPlace is where a page stands in the transcript. An answer has it when

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/parleyd/parley/internal/jstext"
@@ -25,10 +26,10 @@ type sessionsListResult struct {
 const usualRow = 384
 
 type listHead struct {
-	TS       int64        `json:"ts"`
-	Path     string       `json:"path"`
-	Count    int          `json:"count"`
-	Defaults listDefaults `json:"defaults"`
+	TS       int64
+	Path     string
+	Count    int
+	Defaults listDefaults
 }
 
 func (a *listAnswer) add(row []byte) {
@@ -38,12 +39,20 @@ func (a *listAnswer) add(row []byte) {
 	a.sessions = append(a.sessions, row...)
 }
 
+// appendOpen appends the head without its closing brace.
+func (h listHead) appendOpen(dst []byte) []byte {
+	dst = strconv.AppendInt(append(dst, `{"ts":`...), h.TS, 10)
+	dst = rawjson.AppendString(append(dst, `,"path":`...), h.Path)
+	dst = strconv.AppendInt(append(dst, `,"count":`...), int64(h.Count), 10)
+	dst = rawjson.AppendString(append(dst, `,"defaults":{"modelProvider":`...), h.Defaults.ModelProvider)
+	dst = rawjson.AppendString(append(dst, `,"model":`...), h.Defaults.Model)
+	return append(strconv.AppendInt(append(dst, `,"contextTokens":`...), h.Defaults.ContextTokens, 10), '}')
+}
+
 // AppendJSON appends {ts, path, count, defaults, sessions} and the members of the
 // page.
 func (r *sessionsListResult) AppendJSON(dst []byte) []byte {
-	head := rawjson.MustMarshal(r.head)
-	dst = slices.Grow(dst, len(head)+len(r.sessions)+128)
-	dst = append(dst, head[:len(head)-1]...)
+	dst = r.head.appendOpen(slices.Grow(dst, len(r.sessions)+512))
 	dst = append(append(dst, `,"sessions":[`...), r.sessions...)
 	if r.page == nil {
 		return append(dst, "]}"...)
@@ -61,9 +70,9 @@ type listPage struct {
 }
 
 type listDefaults struct {
-	ModelProvider string `json:"modelProvider"`
-	Model         string `json:"model"`
-	ContextTokens int64  `json:"contextTokens"`
+	ModelProvider string
+	Model         string
+	ContextTokens int64
 }
 
 // sessionsList answers with the rows of the sessions that pass all filters,

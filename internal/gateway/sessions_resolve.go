@@ -2,17 +2,25 @@ package gateway
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
+	"github.com/parleyd/parley/internal/rawjson"
 	"github.com/parleyd/parley/internal/sessions"
 )
 
 type sessionsResolveResult struct {
 	OK  bool   `json:"ok"`
 	Key string `json:"key"`
+}
+
+// AppendJSON appends {ok, key}.
+func (r sessionsResolveResult) AppendJSON(dst []byte) []byte {
+	dst = strconv.AppendBool(append(dst, `{"ok":`...), r.OK)
+	return append(rawjson.AppendString(append(dst, `,"key":`...), r.Key), '}')
 }
 
 // sessionsResolve finds the canonical key of a session by a key in any
@@ -48,13 +56,13 @@ func (g *Gateway) sessionsResolve(ctx context.Context, _ *call, p protocol.Sessi
 // resolveKey finds a session by its key; one that stands in the file under
 // older spellings only is moved to the canonical one.
 func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.SessionsResolveParams) (string, error) {
-	none := protocol.Invalidf("No session found: %s", key)
+	none := func() error { return protocol.Invalidf("No session found: %s", key) }
 	f, ok, err := g.stores.Lookup(key)
 	if err != nil {
 		return "", err
 	}
 	if !ok {
-		return "", none
+		return "", none()
 	}
 	if f.StoredKey != f.Key {
 		if err := adopt(ctx, f.Store, f.Key, key); err != nil {
@@ -65,7 +73,7 @@ func (g *Gateway) resolveKey(ctx context.Context, key string, p protocol.Session
 		return f.Key, nil
 	}
 	if s, ok := g.stores.Combined().Get(f.Key); !ok || !resolveFilter(p).Passes(s) {
-		return "", none
+		return "", none()
 	}
 	return f.Key, nil
 }
