@@ -82,7 +82,7 @@ func (g *Gateway) send(ctx context.Context, c *call, r sendRequest) (sendResult,
 	}
 	t := runs.Turn{
 		Kind: runs.Chat, Key: key, RunID: r.RunID, Message: text,
-		Timeout: timeLimit(r.TimeoutMs), Owner: owner(c.conn), Trace: c.span,
+		Timeout: timeLimit(r.TimeoutMs), Owner: owner(c.conn), Trace: c.span, Queued: c.Yield,
 	}
 	if r.Thinking != nil && !strings.HasPrefix(text, "/") {
 		t.Thinking, _ = sessions.NormalizeThinking(*r.Thinking) // an unknown level is ignored

@@ -80,7 +80,8 @@ type conn struct {
 
 	gone    chan struct{} // closed once the socket is
 	readers sync.WaitGroup
-	slow    *time.Timer // ends the patience with a turn of the inbox
+	lend    func()      // has another goroutine read while a turn goes on
+	slow    *time.Timer // does that when a turn takes long
 
 	// Owned by the reader, and read once that has ended.
 	readFault error // what ended the reading
@@ -143,7 +144,8 @@ func (c *conn) webchat() bool {
 func (g *Gateway) serveConn(c *conn) {
 	ctx := c.out.ended // nobody hears a call's answer from then on
 	defer context.AfterFunc(c.out.ended, c.hurry)()
-	c.slow = time.AfterFunc(time.Hour, func() { g.lend(ctx, c) })
+	c.lend = func() { g.lend(ctx, c) }
+	c.slow = time.AfterFunc(time.Hour, c.lend)
 	defer c.slow.Stop()
 	if !c.connected.Load() {
 		c.out.answer(closeBrace(protocol.AppendEvent(nil, "connect.challenge",

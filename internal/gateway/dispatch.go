@@ -28,6 +28,7 @@ type call struct {
 	silent  bool // a notification: nobody waits for an answer
 	unknown bool // there is no such method
 	broken  bool // the failure is ours, and not one that a rule names
+	yielded bool // it holds one of the connection's tokens for calls that block
 
 	began time.Time
 	meter *metrics.Method
@@ -36,6 +37,24 @@ type call struct {
 
 // alone reports whether the call is all that its message asks for.
 func (c *call) alone() bool { return c.rpc == nil || !c.rpc.batch }
+
+// Yield lets the messages behind the call be handled while it waits for the disk:
+// what it does has its place by now. Of a connection as many calls may do so as
+// may block.
+func (c *call) Yield() {
+	if c.yielded || !c.alone() {
+		return
+	}
+	select {
+	case c.conn.blocking <- struct{}{}:
+		c.yielded = true
+	default:
+		return
+	}
+	if c.conn.in.loosen() {
+		go c.conn.lend()
+	}
+}
 
 // After registers f to run once the call's answer is queued. Events that the
 // call causes are published there, so that no event overtakes its answer.
@@ -312,6 +331,9 @@ func (g *Gateway) callHandler(ctx context.Context, c *call, m *method, params ra
 func (g *Gateway) answer(c *call, result any, err error) {
 	payload, perr := g.answerFor(c, result, err)
 	c.finish(payload, perr)
+	if c.yielded {
+		<-c.conn.blocking
+	}
 	code := "ok"
 	if perr != nil {
 		code = string(perr.Code)

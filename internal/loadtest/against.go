@@ -3,6 +3,7 @@ package loadtest
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // contest is one load, put on all sides by turns.
@@ -58,7 +59,11 @@ func (b *bench) against(ctx context.Context, s sides, c contest) error {
 		}
 	}
 	b.add(row(c, all))
-	return b.profile(ctx, c.name, all[0])
+	ours := all[0]
+	return b.profile(ctx, c.name, c.clients, ours.p, func(d time.Duration) error {
+		_, err := closed(ours.p, ours.cs, d, ours.count, ours.do)
+		return err
+	})
 }
 
 // row is the medians of a contest. Its ratio is the median of the rounds' ratios.

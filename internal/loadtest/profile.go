@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// profile puts the load on once more, for three seconds that count for nothing,
-// and keeps a CPU profile of the gateway meanwhile.
-func (b *bench) profile(ctx context.Context, name string, one *side) error {
+// profile puts a load on the gateway once more, for some seconds that count for
+// nothing, and keeps a CPU profile of it meanwhile.
+func (b *bench) profile(ctx context.Context, name string, clients int, p *process, load func(time.Duration) error) error {
 	const seconds = 3
 	if b.o.Profiles == "" {
 		return nil
 	}
 	taken := make(chan error, 1)
 	go func() {
-		file := fmt.Sprintf("%s-%d.pprof", strings.NewReplacer(" ", "-", ",", "").Replace(name), len(one.cs))
-		taken <- fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", one.p.admin, seconds), filepath.Join(b.o.Profiles, file))
+		file := fmt.Sprintf("%s-%d.pprof", strings.NewReplacer(" ", "-", ",", "").Replace(name), clients)
+		taken <- fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.admin, seconds), filepath.Join(b.o.Profiles, file))
 	}()
-	_, err := closed(one.p, one.cs, (seconds+1)*time.Second, one.count, one.do)
+	err := load((seconds + 1) * time.Second)
 	return errors.Join(err, <-taken)
 }
 

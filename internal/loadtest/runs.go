@@ -32,15 +32,18 @@ func (b *bench) runs(ctx context.Context) error {
 	for _, at := range sizes {
 		var ours, theirs []Figures
 		var started []float64
-		for round := range b.o.Rounds + 1 {
-			p, first, err := b.busy(ctx, s.parley, at, round, func(session, n int) string {
+		message := func(round int) func(session, n int) string {
+			return func(session, n int) string {
 				return fmt.Sprintf(`{"type":"req","id":"%d","method":"chat.send","params":{"sessionKey":"r%d-%d","message":"pieces %d 0 x","idempotencyKey":"%d-%d-%d-%d"}}`,
 					session, at, session, pieces, at, round, session, n)
-			})
+			}
+		}
+		for round := range b.o.Rounds + 1 {
+			p, first, err := b.busy(ctx, s.parley, b.o.Duration, at, message(round))
 			if err != nil {
 				return err
 			}
-			f, _, err := b.busy(ctx, s.floor, at, round, func(session, n int) string {
+			f, _, err := b.busy(ctx, s.floor, b.o.Duration, at, func(session, n int) string {
 				return fmt.Sprintf(`{"type":"req","id":"%d","method":"floor.run","params":{"run":%d,"pieces":%d}}`, session, session, pieces)
 			})
 			if err != nil {
@@ -57,6 +60,13 @@ func (b *bench) runs(ctx context.Context) error {
 			r.Target = 60
 		}
 		b.add(r)
+		err := b.profile(ctx, "runs", at, s.parley, func(d time.Duration) error {
+			_, _, err := b.busy(ctx, s.parley, d, at, message(b.o.Rounds+1))
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -64,7 +74,7 @@ func (b *bench) runs(ctx context.Context) error {
 // busy keeps so many sessions busy for a time over one connection. It returns the
 // figures of whole runs, and the 99th percentile of the answers that they started
 // with, in ms.
-func (b *bench) busy(ctx context.Context, p *process, sessions, round int, send func(session, n int) string) (Figures, float64, error) {
+func (b *bench) busy(ctx context.Context, p *process, d time.Duration, sessions int, send func(session, n int) string) (Figures, float64, error) {
 	c, err := open(ctx, p.url, nil)
 	if err != nil {
 		return Figures{}, 0, err
@@ -106,7 +116,7 @@ func (b *bench) busy(ctx context.Context, p *process, sessions, round int, send 
 			}
 			whole = append(whole, time.Since(sent[i]))
 			count[i]++
-			if time.Since(began) > b.o.Duration {
+			if time.Since(began) > d {
 				going--
 				continue
 			}

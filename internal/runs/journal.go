@@ -81,7 +81,11 @@ func endLine(key claimKey, o Outcome) []byte {
 // accept makes a run durable. It takes the place of one of an earlier process
 // that has the same key and could not be settled.
 func (e *Engine) accept(r *run) error {
-	err := e.journal(r.store.Dir()).append(r.acceptedLine(), true)
+	wait := e.journal(r.store.Dir()).begin(r.acceptedLine(), true)
+	if r.turn.Queued != nil {
+		r.turn.Queued()
+	}
+	err := wait()
 	if err == nil {
 		e.settled(r.claim.key)
 	}

@@ -45,7 +45,11 @@ func (j *journal) path() string { return filepath.Join(j.dir, journalName) }
 // append writes lines and returns when they are in the file, and with sync
 // when they are on disk. After an error the lines are not in the file, as far
 // as the disk allows that.
-func (j *journal) append(lines []byte, sync bool) error {
+func (j *journal) append(lines []byte, sync bool) error { return j.begin(lines, sync)() }
+
+// begin gives lines their place in the file; wait is the rest of append. It must
+// be called, since others may wait for it too.
+func (j *journal) begin(lines []byte, sync bool) (wait func() error) {
 	j.mu.Lock()
 	b, first := j.next, false
 	if b == nil {
@@ -55,11 +59,13 @@ func (j *journal) append(lines []byte, sync bool) error {
 	b.lines.Write(lines)
 	b.sync = b.sync || sync
 	j.mu.Unlock()
-	if first {
-		j.commit(b)
+	return func() error {
+		if first {
+			j.commit(b)
+		}
+		<-b.done
+		return b.err
 	}
-	<-b.done
-	return b.err
 }
 
 // commit writes a batch once the one before it is written.

@@ -44,6 +44,10 @@ type Turn struct {
 	Fresh bool
 	// Owner is who started the run.
 	Owner Owner
+	// Queued, if it is there, is called once the message has its place among those
+	// of its session, before it is durable: what comes next need not wait for the
+	// disk.
+	Queued func()
 	// Trace is the span of the call that asked for the run, if there is one.
 	Trace tracing.Span
 }
