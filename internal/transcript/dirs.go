@@ -20,7 +20,7 @@ type Dirs struct {
 // base is a directory; what it really is, links followed, is looked up once.
 type base struct {
 	path, followed string
-	missing        bool // holds once real was called
+	missing        bool // holds once real or absent was called
 	links          *follower
 }
 
@@ -34,6 +34,15 @@ func (b *base) real() string {
 	}
 	b.followed = real
 	return real
+}
+
+// absent reports whether there is no such directory.
+func (b *base) absent() bool {
+	if b.followed == "" && !b.missing {
+		_, err := os.Stat(b.path)
+		b.missing = errors.Is(err, fs.ErrNotExist)
+	}
+	return b.missing
 }
 
 // in is the path of what bears this name in the directory.

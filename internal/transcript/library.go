@@ -164,6 +164,9 @@ func (l *Library) beside(r Ref) (place, bool) {
 // target is where a writer writes: the file that readers use, else the first
 // candidate whose directory does not lead out.
 func (l *Library) target(r Ref) (place, error) {
+	if r.Dirs == nil {
+		r.Dirs = new(Dirs) // each directory is followed once
+	}
 	p, err := l.existing(r)
 	if !errors.Is(err, ErrNotFound) {
 		return p, err
@@ -180,7 +183,11 @@ func (l *Library) target(r Ref) (place, error) {
 // it; ok is false when its directory leads out.
 func (l *Library) placeOf(r Ref, path string) (p place, ok bool) {
 	for _, b := range l.paths.bases(r) {
-		if rel, ok := inside(b.path, path); ok && within(b.real(), realPath(filepath.Dir(path))) {
+		rel, ok := inside(b.path, path)
+		switch {
+		case ok && filepath.Dir(path) == b.path:
+			return place{base: b.path, name: rel, real: b.in(rel)}, true
+		case ok && within(b.real(), realPath(filepath.Dir(path))):
 			return place{base: b.path, name: rel}, true
 		}
 	}

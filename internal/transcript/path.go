@@ -252,10 +252,10 @@ func direct(path string, bases []*base) (p place, ok, sure bool) {
 	if i < 0 {
 		return place{}, false, false
 	}
-	real := bases[i].in(name)
-	if bases[i].missing {
+	if bases[i].absent() {
 		return place{}, false, true
 	}
+	real := bases[i].in(name)
 	info, err := os.Lstat(real)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
