@@ -16,16 +16,25 @@ import (
 // returns the new absolute paths. Files for which inUse says true stay: another
 // session needs them. Of a symbolic link the link is renamed, not its target.
 func (l *Library) Archive(r Ref, reason string, inUse func(path string) bool) ([]string, error) {
-	var out []string
-	var failed error
-	now := time.Now()
+	paths, settle, err := l.SetAside(r, reason, inUse)
+	return paths, errors.Join(err, settle())
+}
+
+// SetAside is Archive but for the last part: the new names last once settle has
+// returned without an error. Who has something else to wait for does both at once.
+func (l *Library) SetAside(r Ref, reason string, inUse func(path string) bool) (paths []string, settle func() error, failed error) {
+	if r.Dirs == nil {
+		r.Dirs = new(Dirs) // each directory is followed once
+	}
+	now, bases := time.Now(), l.paths.bases(r)
+	dirs := map[string]bool{}
 	for _, path := range l.paths.candidates(r) {
-		p, ok, err := resolve(path, l.paths.bases(r))
+		p, ok, err := resolve(path, bases)
 		if err != nil || !ok || inUse != nil && inUse(p.path()) {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		archived, err := l.archive(p, path, r, reason, now)
+		archived, err := l.archive(p, path, bases, reason, now)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it went meanwhile
 		}
@@ -33,17 +42,25 @@ func (l *Library) Archive(r Ref, reason string, inUse func(path string) bool) ([
 			failed = errors.Join(failed, fmt.Errorf("archive transcript %s: %w", path, err))
 			continue
 		}
-		out = append(out, archived)
+		paths = append(paths, archived)
+		dirs[filepath.Dir(archived)] = true
 	}
-	return out, failed
+	return paths, func() error { return l.syncDirs(dirs) }, failed
+}
+
+func (l *Library) syncDirs(dirs map[string]bool) (failed error) {
+	for dir := range dirs {
+		failed = errors.Join(failed, l.disk.SyncDir(dir))
+	}
+	return failed
 }
 
 // archive renames the file that was found at path and is p, links followed.
-func (l *Library) archive(p place, path string, r Ref, reason string, now time.Time) (string, error) {
+func (l *Library) archive(p place, path string, bases []*base, reason string, now time.Time) (string, error) {
 	defer l.locks.lock(p.key())()
 	defer l.cache.drop(p.key())
 	link := p
-	for _, b := range l.paths.bases(r) {
+	for _, b := range bases {
 		if rel, ok := inside(b.path, path); ok {
 			link = place{base: b.path, name: rel}
 			break
@@ -63,7 +80,7 @@ func (l *Library) archive(p place, path string, r Ref, reason string, now time.T
 			return "", err
 		}
 	}
-	return to.path(), root.SyncDir(filepath.Dir(to.name))
+	return to.path(), nil
 }
 
 // free is the name of an archive of p that no file has: two in one millisecond

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/parleyd/parley/internal/config"
@@ -35,8 +36,11 @@ type Keeper struct {
 // they were. It gives the new paths; a failure is logged, for the entry is gone
 // already.
 func (k Keeper) Archive(st *sessions.Store, key string, e sessions.Entry, reason string) []string {
-	paths := k.archiveUnless(func(path string) bool { return runs.InUse(k.Transcripts, st, path) }, st, key, e, reason)
+	paths, settle := k.setAside(func(path string) bool { return runs.InUse(k.Transcripts, st, path) }, st, key, e, reason)
+	var work sync.WaitGroup
+	work.Go(settle) // a record of an archive that a crash undid is a record of one that is gone
 	k.record(st, newRecord(key, e, reason, paths))
+	work.Wait()
 	return paths
 }
 
@@ -112,15 +116,26 @@ func outside(dir string) func(path string) bool {
 // archiveUnless sets the transcripts of an entry aside, but for the files for
 // which kept is true.
 func (k Keeper) archiveUnless(kept func(path string) bool, st *sessions.Store, key string, e sessions.Entry, reason string) []string {
+	paths, settle := k.setAside(kept, st, key, e, reason)
+	settle()
+	return paths
+}
+
+// setAside is archiveUnless but for the last part: the new names last once settle
+// has returned, or logged why they may not.
+func (k Keeper) setAside(kept func(path string) bool, st *sessions.Store, key string, e sessions.Entry, reason string) (paths []string, settle func()) {
 	if e.SessionID() == "" {
-		return []string{}
+		return []string{}, func() {}
 	}
-	paths, err := k.Transcripts.Archive(runs.Ref(st, key, e), reason, kept)
-	if err != nil {
-		k.Log.Warn("transcript not archived", "session", key, "reason", reason, "err", err)
+	paths, sync, err := k.Transcripts.SetAside(runs.Ref(st, key, e), reason, kept)
+	warn := func(err error) {
+		if err != nil {
+			k.Log.Warn("transcript not archived", "session", key, "reason", reason, "err", err)
+		}
 	}
+	warn(err)
 	if paths == nil {
 		paths = []string{}
 	}
-	return paths
+	return paths, func() { warn(sync()) }
 }
