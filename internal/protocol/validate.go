@@ -17,9 +17,10 @@ import (
 // Validator judges frames and params by the files of package schemas. It is
 // immutable after NewValidator and safe for concurrent use.
 //
-// The verdict is that of a library that knows JSON Schema. The library reports
-// violations in random order and words of its own, so on a refusal a walk over
-// the same schema makes the text that clients know.
+// The verdict is that of a library that knows JSON Schema, which is asked about
+// what does not fit at first sight (schema.fits). The library reports violations
+// in random order and words of its own, so on a refusal a walk over the same
+// schema makes the text that clients know.
 type Validator struct {
 	methods map[string]*judge
 	shapes  map[string]*jsonschema.Schema // every file, frames and results too
@@ -118,7 +119,7 @@ const large = 1 << 20
 
 // problems asks the library, and for words only when it refuses.
 func (j *judge) problems(raw rawjson.Value) string {
-	if j.words.free() {
+	if j.words.fits(raw) {
 		return ""
 	}
 	if len(raw) > large {

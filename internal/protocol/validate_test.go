@@ -329,6 +329,9 @@ func FuzzVerdictAndTextAgree(f *testing.F) {
 		if (got == "") != want {
 			t.Errorf("%s %s: valid = %v, but the text is %q", method, params, want, got)
 		}
+		if j.words.fits(params) && !want {
+			t.Errorf("%s %s fits, but is not valid", method, params)
+		}
 		if projected := j.verdict.Validate(decode(j.words, params)) == nil; projected != want {
 			t.Errorf("%s %s: valid = %v, but of what is decoded %v", method, params, want, projected)
 		}
