@@ -126,3 +126,34 @@ func TestNothingLeadsOut(t *testing.T) {
 		}
 	}
 }
+
+// What is written page by page is in the file as if it had been written at once,
+// and one operation for the hook.
+func TestWritePages(t *testing.T) {
+	var ops int
+	for name, files := range map[string]*disk.FS{"plain": disk.New(nil), "hooked": disk.New(func(disk.Op) (int, error) { ops++; return 0, nil })} {
+		root, err := files.OpenRoot(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		f, err := root.OpenFile("f", os.O_RDWR|os.O_CREATE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		want := make([]byte, 1000, 30_000)
+		for i := range 20_000 {
+			want = append(want, byte(i%251))
+		}
+		if n, err := f.WritePages(want[1000:], 1000); n != 20_000 || err != nil {
+			t.Errorf("%s: wrote %d bytes, %v", name, n, err)
+		}
+		if got, err := root.ReadFile("f"); string(got) != string(want) || err != nil {
+			t.Errorf("%s: the file has other bytes than were written, %v", name, err)
+		}
+	}
+	if ops != 2 {
+		t.Errorf("the hook saw %d operations, want the opening and one write", ops)
+	}
+}

@@ -37,6 +37,9 @@ func (r *Root) OpenFile(name string, flag int) (*File, error) {
 
 // Write writes at the end of an appending file, else behind the last Write.
 func (f *File) Write(b []byte) (int, error) {
+	if f.appends && !f.hooked() {
+		return f.File.Write(b)
+	}
 	off := f.off
 	if f.appends {
 		info, err := f.Stat()
@@ -45,13 +48,34 @@ func (f *File) Write(b []byte) (int, error) {
 		}
 		off = info.Size()
 	}
-	n, err := f.write(b, off)
+	n, err := f.write(b, off, len(b))
 	f.off = off + int64(n)
 	return n, err
 }
 
 // WriteAt writes at a place. The file must not have been opened for appending.
-func (f *File) WriteAt(b []byte, off int64) (int, error) { return f.write(b, off) }
+func (f *File) WriteAt(b []byte, off int64) (int, error) { return f.write(b, off, len(b)) }
+
+// pageSize is what systems keep a file in at least.
+const pageSize = 4096
+
+// WritePages is WriteAt of what will be overwritten piece by piece. The system
+// gets it page by page: of what it gets at once it keeps large parts together,
+// and each of them counts as written as a whole when a byte of it is.
+func (f *File) WritePages(b []byte, off int64) (int, error) { return f.write(b, off, pageSize) }
+
+func (f *File) hooked() bool { return f.fs != nil && f.fs.hook != nil }
+
+// writeParts writes at a place, so many bytes at once, up to a border of theirs.
+func (f *File) writeParts(b []byte, off int64, most int) (n int, err error) {
+	for err == nil && n < len(b) {
+		part := b[n:min(len(b), n+most-int((off+int64(n))%int64(most)))]
+		var wrote int
+		wrote, err = f.File.WriteAt(part, off+int64(n))
+		n += wrote
+	}
+	return n, err
+}
 
 // WriteString is Write of a text.
 func (f *File) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
@@ -61,24 +85,26 @@ func (f *File) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{f}, r)
 }
 
-func (f *File) write(b []byte, off int64) (n int, err error) {
-	act := func(b []byte) error {
-		if f.appends {
-			n, err = f.File.Write(b)
-		} else {
-			n, err = f.File.WriteAt(b, off)
+// write writes at a place, at most so many bytes at once.
+func (f *File) write(b []byte, off int64, most int) (n int, err error) {
+	act := func(b []byte) (int, error) {
+		switch {
+		case f.appends:
+			return f.File.Write(b)
+		case most < len(b):
+			return f.writeParts(b, off, most)
 		}
-		return err
+		return f.File.WriteAt(b, off)
 	}
-	if f.fs == nil || f.fs.hook == nil {
-		return n, act(b)
+	if !f.hooked() {
+		return act(b)
 	}
 	allowed, fault := f.fs.hook(Op{Kind: Write, Path: f.path, Handle: f.handle, Off: off, Data: b})
 	if fault == nil {
-		return n, act(b)
+		return act(b)
 	}
 	if allowed = min(allowed, len(b)); allowed > 0 {
-		if err := act(b[:allowed]); err != nil {
+		if n, err = act(b[:allowed]); err != nil {
 			return n, err
 		}
 	}

@@ -141,7 +141,7 @@ func (j *journalFile) reserve(end int64) error {
 	if end <= j.space {
 		return nil
 	}
-	n, err := j.f.WriteAt(zeros[:min(max(j.space, spaceMin), spaceMax)], end)
+	n, err := j.f.WritePages(zeros[:min(max(j.space, spaceMin), spaceMax)], end)
 	if err == nil {
 		j.space = end + int64(n)
 	}
