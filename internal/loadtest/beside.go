@@ -83,7 +83,7 @@ func (b *bench) large(ctx context.Context) error {
 		return err
 	}
 	messages := b.pick(85_000, 2000)
-	if err := transcript(filepath.Join(dir, "agents", "main", "sessions", id(9)+".jsonl"), id(9), messages, 1000); err != nil {
+	if err := transcripts(dir, 9, 10, messages, 1000); err != nil {
 		return err
 	}
 	p, err := b.serve(ctx, b.o.Parley, dir, "")

@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -40,12 +41,17 @@ func seed(state string, entries, withTranscript int) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	for i := max(0, entries-withTranscript); i < entries; i++ {
-		if err := transcript(filepath.Join(dir, id(i)+".jsonl"), id(i), 10, 600); err != nil {
-			return err
-		}
+	return transcripts(state, max(0, entries-withTranscript), entries, 10, 600)
+}
+
+// transcripts writes those of the sessions from one to before another.
+func transcripts(state string, from, to, messages, size int) error {
+	text, err := transcript(id(from), messages, size)
+	for i := from; i < to && err == nil; i++ {
+		file := filepath.Join(state, "agents", "main", "sessions", id(i)+".jsonl")
+		err = os.WriteFile(file, bytes.Replace(text, []byte(id(from)), []byte(id(i)), 1), 0o600)
 	}
-	return nil
+	return err
 }
 
 func key(i int) string { return fmt.Sprintf("agent:main:s%06d", i) }
@@ -61,18 +67,14 @@ func entry(i int, updatedAt int64) string {
 		id(i), updatedAt, i, updatedAt-900, updatedAt, strings.Repeat("n", 500))
 }
 
-// transcript writes so many messages of a size, user and assistant by turns.
-func transcript(path, id string, messages, size int) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriterSize(f, 1<<20)
+// transcript has so many messages of a size, user and assistant by turns.
+func transcript(id string, messages, size int) ([]byte, error) {
+	w := new(bytes.Buffer)
 	at := time.Now().Add(-time.Hour)
 	fmt.Fprintf(w, `{"type":"session","version":3,"id":%q,"timestamp":%q,"cwd":"/"}`+"\n", id, at.UTC().Format("2006-01-02T15:04:05.000Z"))
 	text, err := json.Marshal(strings.Repeat("some words of a message ", size/24+1)[:size])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	parent := "null"
 	for i := range messages {
@@ -86,8 +88,5 @@ func transcript(path, id string, messages, size int) error {
 			line, parent, stamp.UTC().Format("2006-01-02T15:04:05.000Z"), more, text, stamp.UnixMilli())
 		parent = `"` + line + `"`
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return f.Close()
+	return w.Bytes(), nil
 }

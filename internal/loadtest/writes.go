@@ -45,7 +45,7 @@ func (b *bench) writes(ctx context.Context) error {
 				}
 			}
 			return nil
-		}, 0.3},
+		}, 0.375}, // what create at 0.3 and delete at 0.5 make together
 	}
 	for _, call := range calls {
 		for _, clients := range b.clients() {
