@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/parleyd/parley/internal/watch"
 )
 
 // foundFile is a store file that lies on the disk.
@@ -124,6 +126,9 @@ type nameList struct {
 	as   stamp // of root as it was when it was read
 	all  []string
 	odd  []oddName
+
+	watched *watch.Dir // root, nil when it is not
+	version uint64     // of watched
 }
 
 // oddName is the name of a directory that is not named like its agent.
@@ -135,22 +140,28 @@ const settled = 2 * time.Second
 
 // in are the names in root, none when it cannot be read.
 func (d *dirNames) in(root string) *nameList {
+	kept := d.kept.Load()
+	watched := watch.At(root)
+	version, ok := watched.Version()
+	if ok && kept != nil && kept.watched == watched && kept.version == version {
+		return kept
+	}
 	info, err := os.Stat(root)
 	if err != nil {
 		return &nameList{}
 	}
 	as := stampOf(info)
-	if k := d.kept.Load(); k != nil && k.root == root && k.as.same(as) {
-		return k
+	if !ok && kept != nil && kept.root == root && kept.as.same(as) {
+		return kept
 	}
-	k := &nameList{root: root, as: as}
+	k := &nameList{root: root, as: as, watched: watched, version: version}
 	k.all, err = readNames(root)
 	for _, n := range k.all {
 		if id := NormalizeAgentID(n); id != n && id != mainRest {
 			k.odd = append(k.odd, oddName{n, id})
 		}
 	}
-	if err == nil && time.Since(as.mtime) > settled {
+	if err == nil && (ok || time.Since(as.mtime) > settled) {
 		d.kept.Store(k)
 	}
 	return k

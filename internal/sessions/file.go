@@ -4,8 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/parleyd/parley/internal/watch"
 )
 
 // stamp tells one state of the file from another without reading it. The zero
@@ -29,6 +32,16 @@ func stampOf(info fs.FileInfo) stamp {
 
 func (s stamp) same(t stamp) bool {
 	return s.size == t.size && s.inode == t.inode && s.mtime.Equal(t.mtime)
+}
+
+// lookAt is statFile for the file of a store, which is asked for again and again.
+func lookAt(path string) (stamp, error) {
+	if d := watch.At(filepath.Dir(path)); d != nil {
+		if info, err := d.Lstat(filepath.Base(path)); err == nil && info.Mode().IsRegular() {
+			return stampOf(info), nil
+		}
+	}
+	return statFile(path)
 }
 
 // statFile is the stamp of path; a file that is not there is no error.

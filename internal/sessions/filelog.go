@@ -73,7 +73,7 @@ func (l *fileLog) journalPath() string { return l.path + journalEnd }
 // follow is the present content. Where the file is what was last seen it only
 // looks at it.
 func (l *fileLog) follow() (*Snapshot, error) {
-	at, err := statFile(l.path)
+	at, err := lookAt(l.path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (l *fileLog) follow() (*Snapshot, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if at, err = statFile(l.path); err != nil {
+	if at, err = lookAt(l.path); err != nil {
 		return nil, err
 	}
 	v := l.current.Load()

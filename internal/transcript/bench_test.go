@@ -194,3 +194,27 @@ func BenchmarkUsageAbsent(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkShort is what ten messages cost that nobody has asked for before, as
+// they are stored and as they are shown.
+func BenchmarkShort(b *testing.B) {
+	for name, show := range map[string]func([]Message){"get": func([]Message) {}, "history": func(m []Message) { History(m) }} {
+		b.Run(name, func(b *testing.B) {
+			x := newFixture(b)
+			writeLong(b, x.path("s"), 10, 600)
+			p, err := x.existing(x.ref("s"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				x.cache.drop(p.key())
+				list, err := x.Messages(x.ref("s"), 200)
+				if err != nil || len(list) != 10 {
+					b.Fatal(len(list), err)
+				}
+				show(list)
+			}
+		})
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/parleyd/parley/internal/watch"
 )
 
 // Dirs remembers where directories really lie, links followed. Who looks at
@@ -22,10 +24,15 @@ type base struct {
 	path, followed string
 	missing        bool // holds once real or absent was called
 	links          *follower
+	watched        *watch.Dir // holds once real was called; nil when it is not
 }
 
 func (b *base) real() string {
 	if b.followed != "" {
+		return b.followed
+	}
+	if b.watched = watch.At(b.path); b.watched != nil {
+		b.followed = b.path // no link leads there
 		return b.followed
 	}
 	real, err := b.links.follow(b.path)
@@ -48,6 +55,16 @@ func (b *base) absent() bool {
 // in is the path of what bears this name in the directory.
 func (b *base) in(name string) string {
 	return strings.TrimSuffix(b.real(), string(filepath.Separator)) + string(filepath.Separator) + name
+}
+
+// lstat is os.Lstat of a name in the directory. It may be told what was so when real
+// was called.
+func (b *base) lstat(name string) (fs.FileInfo, error) {
+	real := b.in(name)
+	if b.watched != nil {
+		return b.watched.Lstat(name)
+	}
+	return os.Lstat(real)
 }
 
 // base is the directory with this clean path.

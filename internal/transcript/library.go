@@ -24,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -154,7 +153,7 @@ func (l *Library) beside(r Ref) (place, bool) {
 	if r.SessionFile != "" && r.SessionFile != real {
 		return place{}, false
 	}
-	info, err := os.Lstat(real)
+	info, err := b.lstat(name)
 	if err != nil || !info.Mode().IsRegular() {
 		return place{}, false
 	}

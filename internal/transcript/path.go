@@ -256,7 +256,7 @@ func direct(path string, bases []*base) (p place, ok, sure bool) {
 		return place{}, false, true
 	}
 	real := bases[i].in(name)
-	info, err := os.Lstat(real)
+	info, err := bases[i].lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return place{}, false, true
