@@ -131,7 +131,7 @@ func (g *Gateway) readHistory(r *chatHistoryResult, ref transcript.Ref, before *
 			if err != nil {
 				return nil, err
 			}
-			return rawjson.Marshal(transcript.History(list))
+			return rawjson.List(transcript.History(list))
 		})
 		r.Messages = messages
 		return err
@@ -144,7 +144,7 @@ func (g *Gateway) readHistory(r *chatHistoryResult, ref transcript.Ref, before *
 		return err
 	}
 	messages, first := transcript.HistoryPage(list)
-	if r.Messages, err = rawjson.Marshal(messages); err != nil {
+	if r.Messages, err = rawjson.List(messages); err != nil {
 		return err
 	}
 	if first == 0 { // none of them can be read

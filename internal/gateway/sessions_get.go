@@ -49,7 +49,7 @@ func (g *Gateway) sessionsGet(_ context.Context, _ *call, p protocol.SessionsGet
 		for i, m := range list {
 			out[i] = m.Raw
 		}
-		return rawjson.Marshal(out)
+		return rawjson.List(out)
 	})
 	return sessionsGetResult{messages}, err
 }

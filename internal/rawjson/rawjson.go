@@ -144,6 +144,25 @@ func Truthy(v Value) bool {
 	return true
 }
 
+// List is the array of some values. Each is checked and compacted.
+func List(values []Value) (Value, error) {
+	n := len("[]")
+	for _, v := range values {
+		n += len(v) + len(",")
+	}
+	out := append(make([]byte, 0, n), '[')
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = AppendCompact(out, v); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, ']'), nil
+}
+
 // Array splits a JSON array into its elements, if v is an array. They are as
 // written and share v's memory.
 func Array(v Value) ([]Value, bool) {

@@ -106,3 +106,20 @@ func FuzzObjectRoundTrip(f *testing.F) {
 		}
 	})
 }
+
+func TestList(t *testing.T) {
+	for _, tt := range []struct {
+		values []Value
+		want   string
+	}{
+		{nil, "[]"},
+		{[]Value{Value(` { "a" : 1.0 } `), Value("null"), Value(`"\u00e9"`)}, `[{"a":1.0},null,"\u00e9"]`},
+		{[]Value{Value("1"), Value("1 2")}, ""},
+		{[]Value{nil}, ""},
+	} {
+		got, err := List(tt.values)
+		if string(got) != tt.want || (err != nil) != (tt.want == "") {
+			t.Errorf("%s: %s, %v, want %s", tt.values, got, err, tt.want)
+		}
+	}
+}

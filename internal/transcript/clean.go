@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 
@@ -23,29 +24,63 @@ func clean(raw rawjson.Value) rawjson.Value {
 	if err != nil {
 		return raw
 	}
-	user := jstext.Lower(o.Text("role")) == "user"
-	if user {
-		if name := sender(o); name != "" {
-			setText(&o, "senderLabel", name)
-		}
-	}
-	editTexts(&o, func(s string) string { return stripAdded(s, user) })
-	o.Delete("details")
-	cleanUsage(&o)
-	cleanText(&o, "text")
-	if rawjson.Kind(o.Get("content")) == '[' {
-		mapBlocks(&o, cleanBlock)
-	} else {
-		cleanText(&o, "content")
-	}
+	cleanObject(&o, asShown(o.Get("content")))
 	return o.JSON()
 }
 
-// sender is who sent a user message: its label, or what its metadata say.
-func sender(o rawjson.Object) string {
-	if s := jstext.Trim(o.Text("senderLabel")); s != "" {
-		return s
+// cleanObject is clean; asIs says that the content stays as it is.
+func cleanObject(o *rawjson.Object, asIs bool) {
+	user := jstext.Lower(o.Text("role")) == "user"
+	if user {
+		name := jstext.Trim(o.Text("senderLabel"))
+		if name == "" && !asIs {
+			name = sender(*o)
+		}
+		if name != "" {
+			setText(o, "senderLabel", name)
+		}
 	}
+	if !asIs {
+		editTexts(o, func(s string) string { return stripAdded(s, user) })
+	}
+	o.Delete("details")
+	cleanUsage(o)
+	cleanText(o, "text")
+	switch {
+	case asIs:
+	case rawjson.Kind(o.Get("content")) == '[':
+		mapBlocks(o, cleanBlock)
+	default:
+		cleanText(o, "content")
+	}
+}
+
+// dirt is what all that is ever removed from a content has something of, the
+// brackets of tags, stamps and envelopes and the length of a text aside; and the
+// escape by which it could be spelled otherwise.
+var dirt = [...][]byte{
+	[]byte(`\u`), []byte("ntrusted"), []byte("thinkingSignature"), []byte(`"data"`),
+}
+
+// asShown reports whether a content, a text or a list, is certainly as people should
+// see it. Most are, and to look at the bytes costs less than to take them apart.
+func asShown(content rawjson.Value) bool {
+	if len(content) == 0 || len(content) > maxText || content[0] != '"' && content[0] != '[' {
+		return false
+	}
+	if bytes.IndexByte(content[1:], '[') >= 0 {
+		return false
+	}
+	for _, d := range dirt {
+		if bytes.Contains(content, d) {
+			return false
+		}
+	}
+	return true
+}
+
+// sender is who sent a user message without a label, as its metadata say.
+func sender(o rawjson.Object) string {
 	name := ""
 	editTexts(&o, func(s string) string {
 		if name == "" {
@@ -204,6 +239,9 @@ func numbers(o rawjson.Object, names ...string) rawjson.Object {
 // isSilent reports whether a cleaned message is an assistant's way to say
 // nothing.
 func isSilent(raw rawjson.Value) bool {
+	if !bytes.Contains(raw, []byte("NO_REPLY")) && !bytes.Contains(raw, []byte(`\u`)) {
+		return false
+	}
 	o, err := rawjson.Parse(raw)
 	if err != nil || o.Text("role") != "assistant" {
 		return false

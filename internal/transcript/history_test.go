@@ -1,7 +1,10 @@
 package transcript
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -188,6 +191,10 @@ func FuzzHistory(f *testing.F) {
 	f.Add([]byte(`{"role":"user","content":"Sender (untrusted metadata):\n` + fence + `json\n{\"id\":1}\n` + fence + `\n[message_id: 5]","usage":{"input":1}}`))
 	f.Add([]byte(`{"role":"assistant","content":[{"type":"image","data":"x"},{"type":"text","text":"\ud83d[[reply_to: a]]"},[],1],"usage":{"cost":{"total":1e999}}}`))
 	f.Add([]byte(`[{"content":1}]`))
+	f.Add([]byte(`{"role":"user","senderLabel":" B ","content":[{"type":"text","text":"a \"b\" 1"},{"type":"toolCall","arguments":{"a":1}}],"details":1,"text":"[[reply_to: a]]"}`))
+	for _, d := range dirt {
+		f.Add([]byte(`{"role":"user","content":"` + string(d) + `"}`))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if !rawjson.Valid(raw) || !utf8.Valid(raw) {
 			t.Skip()
@@ -196,6 +203,17 @@ func FuzzHistory(f *testing.F) {
 			if !rawjson.Valid(got) || !utf8.Valid(got) || len(got) > maxHistoryMessage {
 				t.Errorf("History(%s) = %s", raw, got)
 			}
+		}
+		o, err := rawjson.Parse(raw)
+		if err != nil || !asShown(o.Get("content")) {
+			return
+		}
+		quick, whole := o.Clone(), o.Clone()
+		cleanObject(&quick, true)
+		cleanObject(&whole, false)
+		var a, b any
+		if err := errors.Join(json.Unmarshal(quick.JSON(), &a), json.Unmarshal(whole.JSON(), &b)); err == nil && !reflect.DeepEqual(a, b) {
+			t.Errorf("%s is taken for clean, and cleaned is %s", quick.JSON(), whole.JSON())
 		}
 	})
 }
