@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -136,14 +137,15 @@ func soleName(info fs.FileInfo) bool {
 // takeIn takes in what the system has told. The caller holds mu.
 func (w *watcher) takeIn() {
 	for w.fd > 0 {
-		n, err := unix.Read(w.fd, w.buf[:])
-		if errors.Is(err, unix.EINTR) {
+		n, err := w.read()
+		switch err {
+		case 0:
+		case unix.EINTR:
 			continue
-		}
-		if err != nil {
-			if !errors.Is(err, unix.EAGAIN) {
-				w.forget()
-			}
+		case unix.EAGAIN:
+			return // nothing has happened
+		default:
+			w.forget()
 			return
 		}
 		for rest := w.buf[:n]; len(rest) >= unix.SizeofInotifyEvent; {
@@ -155,6 +157,13 @@ func (w *watcher) takeIn() {
 			return // there was room for more
 		}
 	}
+}
+
+// read reads what waits. It never waits itself, so the runtime need not prepare for
+// that, which would cost more than the question.
+func (w *watcher) read() (int, syscall.Errno) {
+	n, _, err := unix.RawSyscall(unix.SYS_READ, uintptr(w.fd), uintptr(unsafe.Pointer(&w.buf)), uintptr(len(w.buf)))
+	return int(n), err
 }
 
 // event takes in one change.
