@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"github.com/parleyd/parley/internal/jstext"
@@ -41,7 +40,6 @@ type historySettings struct {
 
 // AppendJSON appends {sessionKey, sessionId, messages} and the settings.
 func (r chatHistoryResult) AppendJSON(dst []byte) []byte {
-	dst = slices.Grow(dst, len(r.Messages)+len(r.SessionKey)+256)
 	dst = rawjson.AppendString(append(dst, `{"sessionKey":`...), r.SessionKey)
 	if r.SessionID != "" {
 		dst = rawjson.AppendString(append(dst, `,"sessionId":`...), r.SessionID)

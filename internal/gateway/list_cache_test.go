@@ -77,6 +77,10 @@ func TestListsFollowEachChange(t *testing.T) {
 	expect("after a transcript went", true)
 	write("sessions.json", strings.Replace(threeSessions, "agent:main:no-id", "agent:main:other", 1))
 	expect("after another program wrote the store", true)
+	write("sessions.json", strings.Replace(threeSessions, `"sessionId":"s-b"`, `"sessionId":"s-b","sessionFile":"named.jsonl"`, 1))
+	expect("after it named another file, which is not there", true)
+	write("named.jsonl", `{"type":"message","id":"1","message":{"role":"user","content":"in the named file"}}`+"\n")
+	expect("after that file appeared", true)
 	expect("again", false)
 }
 

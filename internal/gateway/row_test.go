@@ -19,7 +19,7 @@ import (
 
 // bare is a gateway that has only what rows and events need, over a state
 // directory with this store file.
-func bare(t *testing.T, cfg, store string) *Gateway {
+func bare(t testing.TB, cfg, store string) *Gateway {
 	t.Helper()
 	dir := t.TempDir()
 	c, _, err := config.Parse(cfg, config.Options{Path: filepath.Join(dir, "parley.json"), StateDir: dir, HomeDir: dir, WorkDir: dir})

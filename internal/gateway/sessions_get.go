@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"math"
-	"slices"
 
 	"github.com/parleyd/parley/internal/jstext"
 	"github.com/parleyd/parley/internal/protocol"
@@ -20,7 +19,6 @@ type sessionsGetResult struct {
 
 // AppendJSON appends {messages}.
 func (r sessionsGetResult) AppendJSON(dst []byte) []byte {
-	dst = slices.Grow(dst, len(r.messages)+16)
 	return append(append(append(dst, `{"messages":`...), r.messages...), '}')
 }
 

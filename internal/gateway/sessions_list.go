@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
@@ -52,7 +51,7 @@ func (h listHead) appendOpen(dst []byte) []byte {
 // AppendJSON appends {ts, path, count, defaults, sessions} and the members of the
 // page.
 func (r *sessionsListResult) AppendJSON(dst []byte) []byte {
-	dst = r.head.appendOpen(slices.Grow(dst, len(r.sessions)+512))
+	dst = r.head.appendOpen(dst)
 	dst = append(append(dst, `,"sessions":[`...), r.sessions...)
 	if r.page == nil {
 		return append(dst, "]}"...)

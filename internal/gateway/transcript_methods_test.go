@@ -117,7 +117,7 @@ func TestChatHistory(t *testing.T) {
 }
 
 // withEngine gives g a run engine until the test ends.
-func withEngine(t *testing.T, g *Gateway) {
+func withEngine(t testing.TB, g *Gateway) {
 	t.Helper()
 	g.engine = runs.New(runs.Options{Config: g.cfg(), Stores: g.stores, Transcripts: g.transcripts, Log: g.log})
 	t.Cleanup(func() {

@@ -10,12 +10,8 @@ import (
 // Ref names the transcript of the entry e that store st has by a key, stored or
 // canonical.
 func Ref(st *sessions.Store, key string, e sessions.Entry) transcript.Ref {
-	return transcript.Ref{
-		Dir:         st.Dir(),
-		Agent:       st.AgentOf(key),
-		SessionID:   e.SessionID(),
-		SessionFile: e.Text("sessionFile"),
-	}
+	id, file := e.Transcript()
+	return transcript.Ref{Dir: st.Dir(), Agent: st.AgentOf(key), SessionID: id, SessionFile: file}
 }
 
 // InUse reports whether the file at path is the transcript of an entry of the

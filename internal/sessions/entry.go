@@ -23,7 +23,11 @@ type entry struct {
 	fields  atomic.Pointer[split]
 	settled atomic.Pointer[rawjson.Value] // of a loose entry: the form that is written
 	found   atomic.Pointer[found]         // what a search looks at
+	talk    atomic.Pointer[talk]          // what every reader of the transcript asks
 }
+
+// talk is what an entry says of its transcript, in every form of its text.
+type talk struct{ id, file string }
 
 // split is an entry's fields as readers see them: before (written is false) or
 // after the file has changed.
@@ -146,7 +150,24 @@ func (e Entry) Bool(name string) (value, ok bool) { return rawjson.Bool(e.Fields
 func (e Entry) Value(name string) rawjson.Value { return e.Fields().Get(name) }
 
 // SessionID names the session's transcript; a session may have none.
-func (e Entry) SessionID() string { return e.Text("sessionId") }
+func (e Entry) SessionID() string {
+	id, _ := e.Transcript()
+	return id
+}
+
+// Transcript is what names the session's transcript: sessionId and sessionFile, ""
+// where they are absent or no text.
+func (e Entry) Transcript() (sessionID, sessionFile string) {
+	if e.e == nil {
+		return "", ""
+	}
+	t := e.e.talk.Load()
+	if t == nil {
+		t = &talk{e.Text("sessionId"), e.Text("sessionFile")}
+		e.e.talk.Store(t)
+	}
+	return t.id, t.file
+}
 
 // UpdatedAt is the time of the last activity in ms, 0 when there is none.
 func (e Entry) UpdatedAt() int64 {

@@ -22,6 +22,7 @@ import (
 type Store struct {
 	// Static after construction.
 	path    string
+	dir     string
 	agent   string
 	keys    Keys
 	rules   func() config.Maintenance // that hold now
@@ -55,7 +56,7 @@ func openStore(path, agent string, keys Keys, o Options) *Store {
 		o.live = config.NewLive(o.Config)
 	}
 	s := &Store{
-		path: path, agent: agent, keys: keys, rules: rulesOf(o.live),
+		path: path, dir: filepath.Dir(path), agent: agent, keys: keys, rules: rulesOf(o.live),
 		log: o.Log, removed: o.Removed, swept: o.Swept, protect: o.Protected,
 	}
 	if s.log == nil {
@@ -82,7 +83,7 @@ func rulesOf(live *config.Live) func() config.Maintenance {
 func (s *Store) Path() string { return s.path }
 
 // Dir is the directory of the file, where the transcripts lie too.
-func (s *Store) Dir() string { return filepath.Dir(s.path) }
+func (s *Store) Dir() string { return s.dir }
 
 // Agent is the agent that bare keys in the file belong to.
 func (s *Store) Agent() string { return s.agent }

@@ -17,6 +17,9 @@ import (
 // remembers nothing.
 type Dirs struct {
 	known map[string]*base // by path
+
+	dir string // the directory of a store that was asked for last, as it was spelled
+	own *base
 }
 
 // base is a directory; what it really is, links followed, is looked up once.
@@ -65,6 +68,31 @@ func (b *base) lstat(name string) (fs.FileInfo, error) {
 		return b.watched.Lstat(name)
 	}
 	return os.Lstat(real)
+}
+
+// holds reports whether it is known, mostly without looking at the disk, that a file is as
+// it was.
+func (b *base) holds(name string, was fs.FileInfo) bool {
+	b.real()
+	if b.watched == nil {
+		return false
+	}
+	now, err := b.watched.Lstat(name)
+	return err == nil && (now == was || unchanged(now, was))
+}
+
+// last is the directory of a store, if it was the one that was asked for last.
+func (d *Dirs) last(dir string) *base {
+	if d == nil || d.own == nil || d.dir != dir {
+		return nil
+	}
+	return d.own
+}
+
+func (d *Dirs) remember(dir string, b *base) {
+	if d != nil {
+		d.dir, d.own = dir, b
+	}
 }
 
 // base is the directory with this clean path.

@@ -148,7 +148,7 @@ func (l *Library) beside(r Ref) (place, bool) {
 	if !validSessionID(r.SessionID) {
 		return place{}, false
 	}
-	b, name := l.paths.base(r, filepath.Clean(r.Dir)), r.SessionID+".jsonl"
+	b, name := l.paths.own(r), r.SessionID+".jsonl"
 	real := b.in(name)
 	if r.SessionFile != "" && r.SessionFile != real {
 		return place{}, false

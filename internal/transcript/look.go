@@ -3,6 +3,7 @@ package transcript
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
 )
 
 // Look is a look at one transcript: the file is looked for once, and only when
@@ -87,13 +88,18 @@ func (k *Look) find() {
 type Sighting struct {
 	ref  Ref
 	seen Seen
+	name string // of the file, when it is the usual one and no link leads there
 }
 
 // Sighting is what Seen tells, with what it is about.
 func (k *Look) Sighting() (s Sighting, ok bool) {
 	seen, ok := k.Seen()
-	s = Sighting{k.ref, seen}
+	s = Sighting{ref: k.ref, seen: seen}
 	s.ref.Dirs = nil // of the call
+	if name := s.ref.SessionID + ".jsonl"; ok && seen.info != nil && filepath.Join(s.ref.Dir, name) == seen.key &&
+		(s.ref.SessionFile == "" || s.ref.SessionFile == seen.key) {
+		s.name = name
+	}
 	return s, ok
 }
 
@@ -105,6 +111,9 @@ func (l *Library) Unchanged(all []Sighting) bool {
 	var dirs Dirs
 	for _, s := range all {
 		s.ref.Dirs = &dirs
+		if b := l.paths.own(s.ref); s.name != "" && b.holds(s.name, s.seen.info) {
+			continue // it is what is looked for first
+		}
 		if !l.Look(s.ref).Same(s.seen) {
 			return false
 		}

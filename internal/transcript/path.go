@@ -58,6 +58,16 @@ func (p paths) base(r Ref, path string) *base {
 	return b
 }
 
+// own is the directory of the store.
+func (p paths) own(r Ref) *base {
+	if b := r.Dirs.last(r.Dir); b != nil {
+		return b
+	}
+	b := p.base(r, filepath.Clean(r.Dir))
+	r.Dirs.remember(r.Dir, b)
+	return b
+}
+
 // candidates lists the paths where the transcript of r may lie, in the order
 // in which readers look. The first one is where a new file is made.
 func (p paths) candidates(r Ref) []string {
@@ -118,7 +128,7 @@ func (p paths) sessionFile(r Ref) string {
 		return filepath.Join(r.Dir, clean)
 	}
 	path := r.Dirs.realPath(filepath.Clean(text))
-	if rel, ok := inside(p.base(r, filepath.Clean(r.Dir)).real(), path); ok {
+	if rel, ok := inside(p.own(r).real(), path); ok {
 		return filepath.Join(r.Dir, rel)
 	}
 	for _, root := range p.agentRoots(r) {
@@ -156,7 +166,7 @@ func (p paths) agentRoots(r Ref) []string {
 
 // bases are the directories that a transcript, links followed, may lie in.
 func (p paths) bases(r Ref) []*base {
-	out := []*base{p.base(r, filepath.Clean(r.Dir))}
+	out := []*base{p.own(r)}
 	for _, root := range p.agentRoots(r) {
 		out = append(out, p.base(r, root))
 	}
