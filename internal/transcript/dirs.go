@@ -34,9 +34,11 @@ func (b *base) real() string {
 	if b.followed != "" {
 		return b.followed
 	}
-	if b.watched = watch.At(b.path); b.watched != nil {
-		b.followed = b.path // no link leads there
-		return b.followed
+	if b.links != nil { // else it is any directory that an entry names
+		if b.watched = watch.At(b.path); b.watched != nil {
+			b.followed = b.path // no link leads there
+			return b.followed
+		}
 	}
 	real, err := b.links.follow(b.path)
 	if err != nil {
