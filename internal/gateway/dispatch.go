@@ -74,6 +74,11 @@ func (c *call) finish(payload any, err *protocol.Error) {
 		c.rpc.done(c, payload, err)
 		return
 	}
+	if c.yielded {
+		// Who has the answer may ask for its effects, which nobody waits for here.
+		c.conn.out.pause()
+		defer c.conn.out.resume()
+	}
 	c.conn.out.put(encodeAnswer(c.id, payload, err))
 	for _, f := range c.after {
 		f()

@@ -27,6 +27,7 @@ type outbox struct {
 	queue   []outFrame
 	spare   []outFrame // a queue that was written
 	writing bool       // somebody writes, or will when their turn ends
+	paused  int        // how many want that nothing is taken for a moment
 	bytes   int        // in queue, and taken but not yet written
 	owing   int        // of those: with the socket, which did not take all yet
 	sent    int64      // bytes written
@@ -125,7 +126,7 @@ func (o *outbox) push(f outFrame) {
 
 // signal has what waits written.
 func (o *outbox) signal() {
-	if !o.writing && o.start != nil {
+	if !o.writing && o.paused == 0 && o.start != nil {
 		o.writing = true
 		o.start()
 	}
@@ -190,7 +191,7 @@ func (o *outbox) take() (batch, bool) {
 }
 
 func (o *outbox) all() (batch, bool) {
-	if len(o.queue) == 0 && len(o.pongs) == 0 && o.ending == nil {
+	if !o.waits() {
 		o.writing = false
 		return batch{}, false
 	}
@@ -228,8 +229,29 @@ func (o *outbox) finished(frames []outFrame, n int) (more bool) {
 	defer o.mu.Unlock()
 	o.left(n)
 	o.keep(frames)
-	o.writing = len(o.queue) > 0 || len(o.pongs) > 0 || o.ending != nil
+	o.writing = o.waits()
 	return o.writing
+}
+
+// waits reports whether there is something to take.
+func (o *outbox) waits() bool {
+	return o.paused == 0 && (len(o.queue) > 0 || len(o.pongs) > 0 || o.ending != nil)
+}
+
+// pause keeps what is queued from being written until resume, a moment later.
+func (o *outbox) pause() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.paused++
+}
+
+// resume undoes pause.
+func (o *outbox) resume() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.paused--; o.waits() {
+		o.signal()
+	}
 }
 
 // written tells that n bytes of what was taken have left.

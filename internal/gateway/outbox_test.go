@@ -123,3 +123,28 @@ func dropsOf(o *outbox) (n int64) {
 	}
 	return n
 }
+
+// What is queued during a pause is written when the last one ends, by a writer that
+// may have given up in between.
+func TestOutboxPause(t *testing.T) {
+	o, started := newOutbox(1000), 0
+	o.start = func() { started++ }
+	o.pause()
+	o.pause()
+	o.answer([]byte("a"))
+	if b, ok := o.take(); ok || started != 0 {
+		t.Errorf("%d frames are taken and %d writers begun during a pause", len(b.frames), started)
+	}
+	o.resume()
+	o.close(websocket.StatusNormalClosure, "")
+	if started != 0 {
+		t.Error("a writer begins before the last pause ends")
+	}
+	o.resume()
+	if started != 1 {
+		t.Errorf("%d writers begin at the end of the pause, want 1", started)
+	}
+	if b, ok := o.take(); !ok || len(b.frames) != 1 || b.end == nil {
+		t.Errorf("took %+v, want the frame and the end", b)
+	}
+}
