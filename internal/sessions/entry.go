@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"bytes"
+	"sync"
 	"sync/atomic"
 
 	"github.com/parleyd/parley/internal/rawjson"
@@ -52,6 +53,34 @@ func NewEntry(fields rawjson.Object) Entry {
 	return Entry{e}
 }
 
+// splits are what of the entries of all stores was split last: fields take three
+// times the room of their text, and most entries are hardly ever looked at.
+var splits lastSplits
+
+// lastSplits keeps a number of entries split. It is safe for concurrent use.
+type lastSplits struct {
+	mu   sync.Mutex // guards the rest
+	ring [4096]keptSplit
+	next int
+}
+
+type keptSplit struct {
+	e *entry
+	f *split
+}
+
+// keep keeps an entry's fields for a while; those that were kept longest go.
+func (l *lastSplits) keep(e *entry, f *split) {
+	l.mu.Lock()
+	old := l.ring[l.next]
+	l.ring[l.next] = keptSplit{e, f}
+	l.next = (l.next + 1) % len(l.ring)
+	l.mu.Unlock()
+	if old.e != nil {
+		old.e.fields.CompareAndSwap(old.f, nil)
+	}
+}
+
 // lazyEntry is the entry of a compact, valid JSON object.
 func lazyEntry(raw rawjson.Value, loose *atomic.Bool) Entry {
 	return Entry{&entry{raw: raw, loose: loose}}
@@ -71,6 +100,7 @@ func (e *entry) object() rawjson.Object {
 		f.Object = e.migrated().Fields()
 	}
 	e.fields.Store(f)
+	splits.keep(e, f)
 	return f.Object
 }
 

@@ -169,6 +169,9 @@ func (v *Snapshot) member(old *record, key string, e Entry) *record {
 	}
 	r := &record{slot: s, entry: e}
 	r.updated, r.dated = e.Number("updatedAt")
+	if f := e.e.fields.Load(); f != nil {
+		splits.keep(e.e, f)
+	}
 	return r
 }
 

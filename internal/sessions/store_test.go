@@ -545,3 +545,30 @@ func TestChangesOfOneMillisecondKeepTheirOrder(t *testing.T) {
 func parseText(data []byte, keys Keys, agent string) (*Snapshot, error) {
 	return parseStore(&reader{src: bytes.NewReader(data)}, keys, agent)
 }
+
+// Of many entries that are looked at, only the last ones stay split; what they say
+// stays the same.
+func TestEntriesDoNotStaySplit(t *testing.T) {
+	var all []Entry
+	for i := range 2 * len(splits.ring) {
+		all = append(all, lazyEntry(fmt.Appendf(nil, `{"label":"l%d"}`, i), nil))
+	}
+	split := func() (n int) {
+		for _, e := range all {
+			if e.e.fields.Load() != nil {
+				n++
+			}
+		}
+		return n
+	}
+	for range 2 {
+		for i, e := range all {
+			if got, want := e.Text("label"), fmt.Sprint("l", i); got != want {
+				t.Fatalf("entry %d says %q, want %q", i, got, want)
+			}
+		}
+		if n := split(); n == 0 || n > len(splits.ring) {
+			t.Errorf("%d of %d entries stay split, want some, at most %d", n, len(all), len(splits.ring))
+		}
+	}
+}
