@@ -87,10 +87,6 @@ type Engine struct {
 
 // New makes an engine. Recover should be called before the first Start.
 func New(o Options) *Engine {
-	parallel := o.Config.Agents.Defaults.MaxConcurrent
-	if parallel <= 0 {
-		parallel = defaultParallel
-	}
 	settings, forget := config.NewLive(o.Config), func(context.Context) {}
 	if o.Model == nil {
 		c := newConfigured(o, settings)
@@ -98,13 +94,21 @@ func New(o Options) *Engine {
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	e := &Engine{
-		o: o, settings: settings, slots: make(chan struct{}, parallel), ctx: ctx, stop: stop, forget: forget,
+		o: o, settings: settings, slots: make(chan struct{}, parallel(o.Config)), ctx: ctx, stop: stop, forget: forget,
 		lanes: map[string]*lane{}, claims: map[claimKey]*claim{},
 		arrivals: make(chan struct{}), journals: map[string]*journal{},
 		unsettled: map[string][]*past{},
 	}
 	e.running.Go(e.sweepRegularly)
 	return e
+}
+
+// parallel is how many runs may talk to models at once.
+func parallel(c *config.Config) int {
+	if n := c.Agents.Defaults.MaxConcurrent; n > 0 {
+		return n
+	}
+	return defaultParallel
 }
 
 // Configure makes c the configuration of what begins from now on. How many runs

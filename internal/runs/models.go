@@ -26,9 +26,8 @@ type configured struct {
 	agents agents
 }
 
-// idleConns is how many connections to one server are kept.
-const idleConns = 64
-
+// newConfigured keeps as many connections to a server as runs may talk to models
+// at once: fewer would be closed and made anew all the time while many do.
 func newConfigured(o Options, live *config.Live) configured {
 	c := configured{live: live, client: o.Client, agents: newAgents(o)}
 	if c.client != nil {
@@ -37,7 +36,7 @@ func newConfigured(o Options, live *config.Live) configured {
 	c.client = http.DefaultClient
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
 		t = t.Clone()
-		t.MaxIdleConnsPerHost = idleConns
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, parallel(live.Now())
 		c.client = &http.Client{Transport: t}
 	}
 	return c
