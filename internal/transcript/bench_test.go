@@ -218,3 +218,15 @@ func BenchmarkShort(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkShortPreview is the preview of ten messages that nobody has asked for before.
+func BenchmarkShortPreview(b *testing.B) {
+	x := newFixture(b)
+	writeLong(b, x.path("s"), 10, 600)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, lines, err := x.Preview(x.ref("s"), 12, 240); len(lines) != 10 || err != nil {
+			b.Fatal(len(lines), err)
+		}
+	}
+}
