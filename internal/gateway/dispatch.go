@@ -399,9 +399,9 @@ func (g *Gateway) newCall(c *conn, id rawjson.Value, method string) *call {
 // encodeAnswer encodes a response frame. A payload that cannot be encoded is a
 // fault of the program, told to the client as such.
 func encodeAnswer(id rawjson.Value, payload any, err *protocol.Error) outFrame {
-	text := make([]byte, frameRoom, 512)
+	text, pool := newRoomy()
 	if a, ok := payload.(rawjson.Appender); ok && err == nil {
-		return outFrame{protocol.AppendResponseFrom(text, id, a), roomy, 0}
+		return outFrame{text: protocol.AppendResponseFrom(text, id, a), form: roomy, pool: pool}
 	}
 	var raw rawjson.Value
 	if payload != nil {
@@ -412,7 +412,7 @@ func encodeAnswer(id rawjson.Value, payload any, err *protocol.Error) outFrame {
 	}
 	text = slices.Grow(text, len(raw)+len(id)+64)
 	if err != nil {
-		return outFrame{protocol.AppendErrorResponse(text, id, err, raw), roomy, 0}
+		return outFrame{text: protocol.AppendErrorResponse(text, id, err, raw), form: roomy, pool: pool}
 	}
-	return outFrame{protocol.AppendResponse(text, id, raw), roomy, 0}
+	return outFrame{text: protocol.AppendResponse(text, id, raw), form: roomy, pool: pool}
 }

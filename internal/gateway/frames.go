@@ -13,7 +13,8 @@ import (
 type outFrame struct {
 	text []byte // shared with other connections where it is an event's
 	form frameForm
-	seq  int64 // of an event, 0 for none
+	seq  int64   // of an event, 0 for none
+	pool *[]byte // of a roomy one: what takes its memory back once it is written
 }
 
 // frameForm says what stands in the text of an outFrame.
@@ -120,7 +121,7 @@ func (b *batch) part() (part buffer, size int) {
 	if len(b.pongs) == 0 && len(b.frames) == 1 && b.frames[0].form == roomy {
 		f := b.frames[0]
 		b.frames = nil
-		return buffer{text: f.framed()}, f.size()
+		return buffer{f.framed(), f.text, f.pool}, f.size()
 	}
 	part = newBuffer()
 	for _, payload := range b.pongs { // the final fragment of a pong; the payload of a ping has at most 125 bytes
@@ -131,6 +132,8 @@ func (b *batch) part() (part buffer, size int) {
 		f := b.frames[0]
 		n := f.size()
 		part.text = f.appendText(appendHeader(part.text, n))
+		part.all = part.text
+		buffer{all: f.text, pool: f.pool}.free()
 		size += n
 		b.frames = b.frames[1:]
 	}
@@ -139,22 +142,34 @@ func (b *batch) part() (part buffer, size int) {
 
 // buffer holds what goes to the socket.
 type buffer struct {
-	text   []byte
-	shared *[]byte // what goes back to the pool, nil for an answer's own bytes
+	text []byte
+	all  []byte  // the memory that text lies in, from its beginning
+	pool *[]byte // what it goes back in, nil where it does not
 }
 
+// buffers are for what is written next: memory that is new costs more than what
+// is copied into it.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 func newBuffer() buffer {
-	shared := buffers.Get().(*[]byte)
-	return buffer{(*shared)[:0], shared}
+	pool := buffers.Get().(*[]byte)
+	return buffer{(*pool)[:0], (*pool)[:0], pool}
+}
+
+// newRoomy is the beginning of a roomy frame's text.
+func newRoomy() (text []byte, pool *[]byte) {
+	pool = buffers.Get().(*[]byte)
+	if cap(*pool) < frameRoom {
+		*pool = make([]byte, 0, 512)
+	}
+	return (*pool)[:frameRoom], pool
 }
 
 // free gives the memory back; nobody may use the text any more.
 func (b buffer) free() {
-	if b.shared == nil || cap(b.text) > 2*batchLimit {
+	if b.pool == nil || cap(b.all) > 2*batchLimit {
 		return
 	}
-	*b.shared = b.text
-	buffers.Put(b.shared)
+	*b.pool = b.all[:0]
+	buffers.Put(b.pool)
 }

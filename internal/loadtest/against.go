@@ -13,6 +13,7 @@ type contest struct {
 	do      op      // to a gateway
 	floor   op      // to the floor
 	target  float64 // of the rate beside the floor's
+	warm    int     // how often to do it before it counts
 }
 
 // side is one of the processes of a contest.
@@ -45,7 +46,11 @@ func (b *bench) against(ctx context.Context, s sides, c contest) error {
 			return err
 		}
 		all = append(all, one)
-		if _, err := closed(p, one.cs, b.o.Duration/10, one.count, one.do); err != nil { // warm
+		err = one.warm(c.warm)
+		if err == nil {
+			_, err = closed(p, one.cs, b.o.Duration/10, one.count, one.do)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
@@ -64,6 +69,16 @@ func (b *bench) against(ctx context.Context, s sides, c contest) error {
 		_, err := closed(ours.p, ours.cs, d, ours.count, ours.do)
 		return err
 	})
+}
+
+// warm does the thing n times, the first n times.
+func (s *side) warm(n int) error {
+	for i := range n {
+		if err := s.do(s.cs[0], 0, i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // row is the medians of a contest. Its ratio is the median of the rounds' ratios.

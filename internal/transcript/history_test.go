@@ -197,7 +197,7 @@ func FuzzHistory(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if !rawjson.Valid(raw) || !utf8.Valid(raw) {
-			t.Skip()
+			return // no line of a transcript is like that
 		}
 		for _, got := range History([]Message{{Raw: raw}}) {
 			if !rawjson.Valid(got) || !utf8.Valid(got) || len(got) > maxHistoryMessage {
