@@ -101,8 +101,13 @@ func (m *OpenAI) Stream(ctx context.Context, t Turn) iter.Seq2[Delta, error] {
 // which is decoded and allocated, for every word of an answer, so ours are read
 // from the response instead.
 func (m *OpenAI) open(ctx context.Context, t Turn, observe middleware) *ssestream.Stream[rawChunk] {
+	body, err := m.body(t)
+	if err != nil {
+		return ssestream.NewStream[rawChunk](nil, err)
+	}
 	var res *http.Response
-	opened := m.completions.NewStreaming(ctx, m.params(t), option.WithMiddleware(observe), option.WithResponseInto(&res))
+	opened := m.completions.NewStreaming(ctx, openai.ChatCompletionNewParams{}, option.WithRequestBody("application/json", body),
+		option.WithMiddleware(observe), option.WithResponseInto(&res))
 	if err := opened.Err(); err != nil {
 		return ssestream.NewStream[rawChunk](nil, err)
 	}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/openai/openai-go/v3"
 	"github.com/parleyd/parley/internal/rawjson"
 )
 
@@ -385,6 +387,54 @@ func TestDetectCompat(t *testing.T) {
 	} {
 		if d := cmp.Diff(tt.want, DetectCompat(tt.url, rawjson.Value(tt.configured))); d != "" {
 			t.Errorf("DetectCompat(%s, %s) (-want +got):\n%s", tt.url, tt.configured, d)
+		}
+	}
+}
+
+// What is sent is what the library would send, whatever stands in the texts.
+func TestBodyIsWhatTheLibraryWouldSend(t *testing.T) {
+	odd := "a\"b\\c\n<&>\u2028\x01é😀"
+	turns := []Turn{
+		{Messages: []Message{{Role: User, Text: "one"}}},
+		{System: odd, Messages: []Message{{Role: User, Text: odd}, {Role: Assistant, Text: odd}, {Role: User}}},
+		{Messages: []Message{{Role: User, Text: "see", Images: []Image{{MIME: "image/png", Base64: "QQ=="}, {MIME: "image/gif", Base64: "Qg=="}}}}},
+	}
+	for _, images := range []bool{false, true} {
+		m := NewOpenAI(OpenAIOptions{Model: "m", MaxTokens: 5, Images: images, Compat: Compat{Store: true, UsageInStreaming: true, MaxTokensField: maxTokens}})
+		for _, turn := range turns {
+			theirs := m.params(turn)
+			if turn.System != "" {
+				theirs.Messages = append(theirs.Messages, openai.SystemMessage(turn.System))
+			}
+			for _, msg := range turn.Messages {
+				if msg.Role == Assistant {
+					theirs.Messages = append(theirs.Messages, openai.AssistantMessage(msg.Text))
+					continue
+				}
+				parts := []openai.ChatCompletionContentPartUnionParam{openai.TextContentPart(msg.Text)}
+				for _, img := range msg.Images {
+					if images {
+						url := openai.ChatCompletionContentPartImageImageURLParam{URL: "data:" + img.MIME + ";base64," + img.Base64}
+						parts = append(parts, openai.ImageContentPart(url))
+					}
+				}
+				theirs.Messages = append(theirs.Messages, openai.UserMessage(parts))
+			}
+			want, err := theirs.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := m.body(turn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var a, b any
+			if err := errors.Join(json.Unmarshal(want, &a), json.Unmarshal(got, &b)); err != nil {
+				t.Fatalf("%v in %s", err, got)
+			}
+			if diff := cmp.Diff(a, b); diff != "" {
+				t.Errorf("body (-library +ours):\n%s", diff)
+			}
 		}
 	}
 }
