@@ -274,7 +274,7 @@ func (d *diary) of(run string) []string {
 
 func (d *diary) Appended(key string, a transcript.Appended) {
 	o, _ := rawjson.Parse(a.Message)
-	d.add("appended %s %d %s %q", o.Text("role"), a.Seq, o.Text("stopReason"), texts(o, ""))
+	d.add("appended %s %d %s %q", o.Text("role"), a.Seq, o.Text("stopReason"), texts(o.Get("content"), ""))
 }
 
 func (d *diary) Started(s Start) { d.add("started %s #%d", s.RunID, s.Seq) }
@@ -383,7 +383,7 @@ func (b *bench) change(key string, change func(*rawjson.Object)) {
 func (b *bench) messages(key string) (out []string) {
 	b.t.Helper()
 	for _, o := range b.raw(key) {
-		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", o.Text("role"), o.Text("stopReason"), texts(o, ""))))
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", o.Text("role"), o.Text("stopReason"), texts(o.Get("content"), ""))))
 	}
 	return out
 }

@@ -70,40 +70,71 @@ func (r *run) whole() (t model.Turn, ids []string, err error) {
 // readMessages turns the messages of a transcript into what a model is asked,
 // and says which lines they stand in.
 func readMessages(told []transcript.Told) (out []model.Message, ids []string) {
+	out, ids = make([]model.Message, 0, len(told)), make([]string, 0, len(told))
 	for _, t := range told {
-		o, err := rawjson.Parse(withoutLoneSurrogates(t.Message))
+		s, err := readSaid(withoutLoneSurrogates(t.Message))
 		if err != nil {
 			continue
 		}
-		if m, ok := readMessage(o); ok {
+		if m, ok := s.message(); ok {
 			out, ids = append(out, m), append(ids, t.ID)
 		}
 	}
 	return out, ids
 }
 
-// readMessage is what a model is told of a message. Failed, aborted and empty
-// answers are left out, and so is all that a model without tools cannot be told.
-func readMessage(o rawjson.Object) (m model.Message, ok bool) {
-	switch o.Text("role") {
+// said is what counts of a message in a transcript. Every run reads the whole
+// conversation, so no more of it is taken apart.
+type said struct {
+	role, stop, summary string
+	content, at         rawjson.Value
+}
+
+func readSaid(m rawjson.Value) (s said, err error) {
+	err = rawjson.Walk(m, func(name []byte, v rawjson.Value) error {
+		switch string(name) {
+		case "role":
+			s.role, _ = rawjson.Text(v)
+		case "stopReason":
+			s.stop, _ = rawjson.Text(v)
+		case "summary":
+			s.summary, _ = rawjson.Text(v)
+		case "content":
+			s.content = v
+		case "timestamp":
+			s.at = v
+		}
+		return nil
+	})
+	return s, err
+}
+
+// message is what a model is told. Failed, aborted and empty answers are left out,
+// and so is all that a model without tools cannot be told.
+func (s said) message() (m model.Message, ok bool) {
+	switch s.role {
 	case "user":
-		return readUser(o), true
+		return s.user(), true
 	case "custom":
-		m = readUser(o)
+		m = s.user()
 	case "assistant":
-		m = readAssistant(o)
+		if s.stop != "error" && s.stop != "aborted" {
+			m = model.Message{Role: model.Assistant, Text: texts(s.content, ""), At: s.time()}
+		}
 	case "compactionSummary", "branchSummary":
-		s := o.Text("summary")
-		return model.Message{Role: model.User, Text: summaryHead + s, Summary: true}, s != ""
+		return model.Message{Role: model.User, Text: summaryHead + s.summary, Summary: true}, s.summary != ""
 	}
 	return m, m.Text != ""
 }
 
 const summaryHead = "Summary of the conversation so far:\n\n"
 
-func readUser(o rawjson.Object) model.Message {
-	m := model.Message{Role: model.User, Text: texts(o, "\n"), At: saidAt(o)}
-	blocks, _ := rawjson.Array(o.Get("content"))
+func (s said) user() model.Message {
+	m := model.Message{Role: model.User, Text: texts(s.content, "\n"), At: s.time()}
+	if !bytes.Contains(s.content, []byte(`"image"`)) && !bytes.Contains(s.content, []byte(`\u`)) {
+		return m // pictures are seldom
+	}
+	blocks, _ := rawjson.Array(s.content)
 	for _, b := range blocks {
 		block, err := rawjson.Parse(b)
 		if err == nil && block.Text("type") == "image" && block.Text("data") != "" {
@@ -113,30 +144,33 @@ func readUser(o rawjson.Object) model.Message {
 	return m
 }
 
-func readAssistant(o rawjson.Object) model.Message {
-	if stop := o.Text("stopReason"); stop == "error" || stop == "aborted" {
-		return model.Message{}
-	}
-	return model.Message{Role: model.Assistant, Text: texts(o, ""), At: saidAt(o)}
-}
-
-// saidAt is the time of a message in ms, 0 when it has none.
-func saidAt(o rawjson.Object) int64 {
-	ms, _ := rawjson.Number(o.Get("timestamp"))
+// time is when it was said in ms, 0 when that is not known.
+func (s said) time() int64 {
+	ms, _ := rawjson.Number(s.at)
 	return int64(ms)
 }
 
 // texts are the texts of a message's content, joined.
-func texts(o rawjson.Object, sep string) string {
-	content := o.Get("content")
+func texts(content rawjson.Value, sep string) string {
 	if text, ok := rawjson.Text(content); ok {
 		return text
 	}
 	blocks, _ := rawjson.Array(content)
-	var parts []string
+	var room [4]string // as many as most have
+	parts := room[:0]
 	for _, b := range blocks {
-		if block, err := rawjson.Parse(b); err == nil && block.Text("type") == "text" {
-			parts = append(parts, block.Text("text"))
+		var kind, text string
+		err := rawjson.Walk(b, func(name []byte, v rawjson.Value) error {
+			switch string(name) {
+			case "type":
+				kind, _ = rawjson.Text(v)
+			case "text":
+				text, _ = rawjson.Text(v)
+			}
+			return nil
+		})
+		if err == nil && kind == "text" {
+			parts = append(parts, text)
 		}
 	}
 	return strings.Join(parts, sep)
