@@ -183,9 +183,12 @@ type challenge struct {
 func closeBrace(open []byte) []byte { return append(open, '}') }
 
 // slowTurn is how long a reader handles a message before another goroutine reads
-// on: pings are answered then, the end of the connection is seen, and calls that
-// need no order go on.
-const slowTurn = time.Millisecond
+// on: pings are answered then, and the end of the connection is seen. Most changes
+// are durable by then. slowLoose is the time where what is behind need not wait.
+const (
+	slowTurn  = 10 * time.Millisecond
+	slowLoose = time.Millisecond
+)
 
 // read takes messages off the socket and handles them, until the socket ends or
 // another goroutine reads.

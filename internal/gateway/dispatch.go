@@ -246,6 +246,7 @@ func (g *Gateway) begin(ctx context.Context, cl *call, params rawjson.Value) {
 	}
 	slots <- struct{}{}
 	if m.flags&abandoned == 0 && cl.alone() && c.in.loosen() {
+		c.slow.Reset(slowLoose)
 		defer func() { <-slots }()
 		g.serve(ctx, cl, m, params)
 		return
