@@ -67,8 +67,8 @@ func (k Keys) Agent(canonical string) string {
 // agentOf is the normalised id of the agent that a canonical key names, "" when it
 // names none. It is quick for the agent that is likely.
 func agentOf(canonical, likely string) string {
-	if rest, ok := strings.CutPrefix(canonical, "agent:"); ok {
-		if rest, ok = strings.CutPrefix(rest, likely+":"); ok && likely != "" && rest != "" && rest[0] != ':' {
+	if rest, ok := strings.CutPrefix(canonical, "agent:"); ok && validAgentID(likely) {
+		if rest, ok = strings.CutPrefix(rest, likely+":"); ok && rest != "" && rest[0] != ':' {
 			return likely
 		}
 	}
