@@ -180,7 +180,9 @@ func NormalizeAgentID(id string) string {
 	if id == "" {
 		return mainAgent
 	}
-	return id[:min(len(id), 64)]
+	// What is cut may end in a hyphen again, and a key must name one agent however
+	// often it is read.
+	return strings.TrimRight(id[:min(len(id), 64)], "-")
 }
 
 // AgentIDs are the ids of the configured agents, normalised, each once, in
