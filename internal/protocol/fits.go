@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/parleyd/parley/internal/rawjson"
@@ -35,19 +36,10 @@ func (s *schema) choiceFits(raw rawjson.Value) bool {
 	if s.constant != nil && !bytes.Equal(raw, s.constant) {
 		return false
 	}
-	if s.enum != nil && !anyFits(s.enum, func(c rawjson.Value) bool { return bytes.Equal(raw, c) }) {
+	if s.enum != nil && !slices.ContainsFunc(s.enum, func(c rawjson.Value) bool { return bytes.Equal(raw, c) }) {
 		return false
 	}
-	return s.anyOf == nil || anyFits(s.anyOf, func(branch *schema) bool { return branch.fits(raw) })
-}
-
-func anyFits[T any](list []T, fits func(T) bool) bool {
-	for _, x := range list {
-		if fits(x) {
-			return true
-		}
-	}
-	return false
+	return s.anyOf == nil || slices.ContainsFunc(s.anyOf, func(branch *schema) bool { return branch.fits(raw) })
 }
 
 func (s *schema) numberFits(raw rawjson.Value) bool {
